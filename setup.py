@@ -1,0 +1,22 @@
+"""Packaging of popscan: the catalogues travel inside the wheel as package data."""
+
+from setuptools import setup
+
+setup(
+    packages=[
+        "scanner",
+        "scanner.browser",
+        "scanner.cli",
+        "scanner.data",
+        "scanner.models",
+        "scanner.statistics",
+        "scanner.tracks",
+    ],
+    package_dir={"scanner": "scanner", "scanner.models": "models", "scanner.tracks": "tracks"},
+    package_data={
+        "scanner": ["py.typed"],
+        "scanner.data": ["*.vcf.gz", "*.csi", "*.tsv", "*.md"],
+        "scanner.models": ["catalogue.toml", "*/*"],
+        "scanner.tracks": ["catalogue.toml", "*/*.toml", "*/*.html"],
+    },
+)
