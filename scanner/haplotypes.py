@@ -7,7 +7,7 @@ whom it is also known *which* of the two chromosomes carries it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numba
@@ -116,9 +116,7 @@ class HaplotypeBlock:
         return len(self.positions)
 
 
-def from_alleles(
-    name: str, alleles: Alleles, unphased: Bools | None = None, ploidy: int = 2
-) -> Haplotypes:
+def from_alleles(name: str, alleles: Alleles, unphased: Bools | None = None, ploidy: int = 2) -> Haplotypes:
     """Pack an allele matrix.
 
     Parameters
@@ -138,42 +136,38 @@ def from_alleles(
     >>> packed.derived_count.tolist(), packed.known_count.tolist(), packed.het_count.tolist()
     ([2], [3], [1])
     """
-    sites, size = alleles.shape
+    samples = alleles.shape[1] // ploidy
     if unphased is None:
-        unphased = np.zeros((sites, size // ploidy), np.bool_)
-    return pack_populations([name], alleles, unphased, [np.arange(size // ploidy)], ploidy)[0]
+        unphased = np.zeros((len(alleles), samples), np.bool_)
+    return pack_populations({name: samples}, alleles, unphased, ploidy)[0]
 
 
 def pack_populations(
-    names: Sequence[str],
-    alleles: Alleles,
-    unphased: Bools,
-    samples: Sequence[NDArray[np.int64]],
-    ploidy: int,
+    sizes: Mapping[str, int], alleles: Alleles, unphased: Bools, ploidy: int
 ) -> tuple[Haplotypes, ...]:
     """Pack the alleles of several populations.
 
     Parameters
     ----------
-    names
-        Names of the populations.
+    sizes
+        Number of samples of each population, in the order in which their columns stand.
     alleles
-        (sites, all samples x ploidy) int8: 0, 1, -1 missing, -2 not there.
+        (sites, samples x ploidy) int8: 0, 1, -1 missing, -2 not there.
     unphased
-        (sites, all samples) bool: the genotype has no phase.
-    samples
-        For each population its samples' columns.
+        (sites, samples) bool: the genotype has no phase.
     ploidy
         Haplotype columns a sample.
     """
     packed = []
-    for name, members in zip(names, samples, strict=True):
-        planes = np.zeros((3, len(alleles), -(-len(members) * ploidy // WORD)), np.uint64)
+    low = 0
+    for name, samples in sizes.items():
+        planes = np.zeros((3, len(alleles), -(-samples * ploidy // WORD)), np.uint64)
         counts = np.zeros((5, len(alleles)), np.int32)
-        _pack(alleles, unphased, np.asarray(members, np.int64), ploidy, planes, counts)
+        _pack(alleles, unphased, low, low + samples, ploidy, planes, counts)
         known = planes[1]
         placed = planes[2] if counts[4].any() else known
-        packed.append(Haplotypes(name, len(members) * ploidy, planes[0], known, placed, *counts))
+        packed.append(Haplotypes(name, samples * ploidy, planes[0], known, placed, *counts))
+        low += samples
     return tuple(packed)
 
 
@@ -233,41 +227,53 @@ def popcount(word: np.uint64) -> np.uint64:  # pragma: no cover - compiled
 
 @numba.njit(cache=True, nogil=True)
 def _pack(
-    alleles: Alleles,
-    unphased: Bools,
-    samples: NDArray[np.int64],
-    ploidy: int,
-    planes: Words,
-    counts: Counts,
+    alleles: Alleles, unphased: Bools, low: int, high: int, ploidy: int, planes: Words, counts: Counts
 ) -> None:  # pragma: no cover - compiled
-    """Fill the three bit planes and five counts of one population, site by site."""
-    one = np.uint64(1)
+    """Fill the three bit planes and five counts of the samples ``low:high``, site by site."""
+    zero = np.uint64(0)
     for site in range(alleles.shape[0]):
-        column = 0
-        derived = known = present = hets = loose = 0
-        for sample in samples:
-            low, high = 1, 0
-            base = sample * ploidy
-            for slot in range(ploidy):
-                allele = alleles[site, base + slot]
-                if allele >= 0:
-                    low, high = min(low, allele), max(high, allele)
-            het = low < high
-            free = het and unphased[site, sample]
-            hets += het
-            loose += free
-            for slot in range(ploidy):
-                allele = alleles[site, base + slot]
-                present += allele >= -1
-                if allele >= 0:
-                    word, bit = column >> 6, one << np.uint64(column & 63)
-                    known += 1
-                    planes[1, site, word] |= bit
-                    if allele == 1:
-                        derived += 1
-                        planes[0, site, word] |= bit
-                    if not free:
-                        planes[2, site, word] |= bit
-                column += 1
+        row = alleles[site, low * ploidy : high * ploidy]
+        derived = known = present = 0
+        for word in range(planes.shape[2]):
+            ones, calls = zero, zero
+            base = word * WORD
+            for bit in range(min(WORD, len(row) - base)):
+                allele = row[base + bit]
+                ones |= np.uint64(allele == 1) << np.uint64(bit)
+                calls |= np.uint64(allele >= 0) << np.uint64(bit)
+                present += allele > ABSENT
+            planes[0, site, word], planes[1, site, word], planes[2, site, word] = ones, calls, calls
+            derived += int(popcount(ones))
+            known += int(popcount(calls))
         counts[0, site], counts[1, site], counts[2, site] = derived, known, present
-        counts[3, site], counts[4, site] = hets, loose
+        if 0 < derived < known:
+            counts[3, site] = _heterozygous(row, ploidy)
+            counts[4, site] = _unplace(row, unphased[site, low:high], ploidy, planes[2, site])
+
+
+@numba.njit(cache=True, nogil=True)
+def _heterozygous(row: Alleles, ploidy: int) -> int:  # pragma: no cover - compiled
+    """Count the samples of one site that carry both alleles."""
+    total = 0
+    if ploidy == 2:
+        for at in range(0, len(row), 2):
+            first, second = row[at], row[at + 1]
+            total += (first >= 0) & (second >= 0) & (first != second)
+        return total
+    for at in range(0, len(row), ploidy):
+        total += (row[at : at + ploidy] == 0).any() and (row[at : at + ploidy] == 1).any()
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _unplace(row: Alleles, unphased: Bools, ploidy: int, placed: Words) -> int:  # pragma: no cover - compiled
+    """Take the unphased heterozygous samples of one site out of a plane, and count them."""
+    total = 0
+    for sample in range(len(unphased)):
+        if unphased[sample]:
+            genotype = row[sample * ploidy : (sample + 1) * ploidy]
+            if (genotype == 0).any() and (genotype == 1).any():
+                total += 1
+                for column in range(sample * ploidy, (sample + 1) * ploidy):
+                    placed[column >> 6] &= ~(np.uint64(1) << np.uint64(column & 63))
+    return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from scanner.errors import UsageError
@@ -68,7 +69,7 @@ def parse_size(text: str) -> int:
     raise UsageError(f"'{text}' is no length: give whole base pairs above 0, such as 100kb, 1.5Mb or 5000")
 
 
-def parse_region(text: str, lengths: dict[str, int]) -> Region:
+def parse_region(text: str, lengths: Mapping[str, int], aliases: Mapping[str, str] | None = None) -> Region:
     """Read ``contig``, ``contig:start``, ``contig:start-end`` (1-based, inclusive, as in samtools).
 
     Parameters
@@ -77,6 +78,8 @@ def parse_region(text: str, lengths: dict[str, int]) -> Region:
         What the user wrote; a contig whose own name contains ``:`` is recognised first.
     lengths
         Length in bp of every contig that may be named.
+    aliases
+        Other names of contigs, as `match_contig` takes them.
 
     Raises
     ------
@@ -89,13 +92,13 @@ def parse_region(text: str, lengths: dict[str, int]) -> Region:
     Region(contig='chr1', start=100, end=200)
     """
     text = text.strip()
-    if text in lengths:
-        return Region(text, 0, lengths[text])
-    contig, colon, bounds = text.rpartition(":")
-    if not colon:
-        contig, bounds = text, ""
-    if contig not in lengths:
-        raise UsageError(f"region '{text}': no contig '{contig}' here; there is {shortlist(lengths)}")
+    whole = match_contig(text, lengths, aliases)
+    if whole is not None:
+        return Region(whole, 0, lengths[whole])
+    name, colon, bounds = text.rpartition(":")
+    contig = match_contig(name, lengths, aliases) if colon else None
+    if contig is None:
+        raise UsageError(f"region '{text}': no contig '{name or text}' here; there is {shortlist(lengths)}")
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", bounds.replace(",", ""))
     if match is None:
         raise UsageError(f"region '{text}': expected {contig}:START-END with 1-based whole numbers")
@@ -107,7 +110,37 @@ def parse_region(text: str, lengths: dict[str, int]) -> Region:
     return Region(contig, start - 1, end)
 
 
-def shortlist(names: object, limit: int = 6) -> str:
+def match_contig(name: str, known: Collection[str], aliases: Mapping[str, str] | None = None) -> str | None:
+    """Find a contig under its own name, with or without ``chr``, as MT for chrM, or by an alias.
+
+    Parameters
+    ----------
+    name
+        The name looked for.
+    known
+        The names that exist.
+    aliases
+        Name -> a key that all names of one contig share (as a UCSC chromAlias file has them).
+
+    Returns
+    -------
+    The name as ``known`` spells it, or None.
+
+    Examples
+    --------
+    >>> match_contig("chr20", ["19", "20"]), match_contig("MT", ["chrM"]), match_contig("21", ["20"])
+    ('20', 'chrM', None)
+    """
+    bare = name.removeprefix("chr")
+    mitochondrion = ["chrM", "MT", "M", "chrMT"] if bare in {"M", "MT"} else []
+    for candidate in [name, bare, "chr" + bare, *mitochondrion]:
+        if candidate in known:
+            return candidate
+    key = (aliases or {}).get(name)
+    return next((other for other in known if key is not None and (aliases or {}).get(other) == key), None)
+
+
+def shortlist(names: Iterable[object], limit: int = 6) -> str:
     """Name the first few of a collection, and how many more there are.
 
     Examples
@@ -115,7 +148,7 @@ def shortlist(names: object, limit: int = 6) -> str:
     >>> shortlist(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
-    items = [str(name) for name in names]  # type: ignore[attr-defined]
+    items = [str(name) for name in names]
     if not items:
         return "none"
     shown = ", ".join(items[:limit])

@@ -8,7 +8,7 @@ and the windows' spans, and give columns.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -98,7 +98,7 @@ class Producer:
     names
         Score names without population suffix, in the table's order.
     arity
-        How many populations one column concerns: 1, 2 (pairs) or 3 (trios).
+        How many populations one column concerns: 0 (the window itself), 1, 2 (pairs) or 3 (trios).
     compute
         ``compute(block, spans, populations, wanted)`` gives a column for every wanted name; ``populations`` has
         ``arity`` members.
@@ -106,6 +106,8 @@ class Producer:
         What the family asks of the data, for messages; ``compute`` itself marks the windows that lack it.
     minimum_haplotypes
         Haplotypes that each population must have.
+    auxiliary
+        Score name to the names of columns that come along with it, such as the sums whose ratio it is.
     """
 
     names: tuple[str, ...]
@@ -114,6 +116,7 @@ class Producer:
     needs_phase: bool = False
     needs_polarity: bool = False
     minimum_haplotypes: int = 2
+    auxiliary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def score_name(name: str, populations: Sequence[str]) -> str:

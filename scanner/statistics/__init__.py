@@ -1,1 +1,1 @@
-"""..."""
+"""Classical statistics: each module offers families of scores as `PRODUCERS`; `registry` collects them."""

@@ -1,0 +1,219 @@
+"""BED calls: the windows whose score is extreme within the genome, joined where they touch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pysam
+from numpy.typing import NDArray
+
+from scanner.errors import OutputError
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Colour = tuple[int, int, int]
+
+FEWEST_WINDOWS = 20
+"""Windows with a value below which nothing is called: their tail says nothing."""
+_TABIX_REACH = 2**29 - 1
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Stretches of extreme windows.
+
+    Parameters
+    ----------
+    contig
+        (calls,) contig index.
+    start, end
+        (calls,) bp, 0-based half-open.
+    peak_start, peak_end
+        (calls,) bounds of the most extreme window.
+    value
+        (calls,) score of that window.
+    strength
+        (calls,) 0 at the genome's median to 1000 at its most extreme window.
+    low
+        (calls,) whether the value is extreme by being small.
+    """
+
+    contig: NDArray[np.int32]
+    start: Int
+    end: Int
+    peak_start: Int
+    peak_end: Int
+    value: Float
+    strength: Int
+    low: Bools
+
+    def __len__(self) -> int:
+        """Count the calls."""
+        return len(self.start)
+
+
+def extreme(values: Float, share: float) -> Bools:
+    """Mark the largest values.
+
+    Parameters
+    ----------
+    values
+        (rows,) float64, NaN where missing.
+    share
+        Share of the rows with a value that is marked, rounded down, but at least one row. Of equal values all or
+        none are marked, never more than the share.
+
+    Returns
+    -------
+    (rows,) bool; none where fewer than `FEWEST_WINDOWS` rows have a value.
+
+    Examples
+    --------
+    >>> np.flatnonzero(extreme(np.arange(100.0), 0.02)).tolist()
+    [98, 99]
+    """
+    known = np.sort(values[np.isfinite(values)])
+    if len(known) < FEWEST_WINDOWS:
+        return np.zeros(len(values), np.bool_)
+    count = max(1, int(share * len(known)))
+    return np.asarray(values > known[-count - 1], np.bool_)
+
+
+def find_calls(contig: NDArray[np.int32], start: Int, end: Int, values: Float, tail: str, share: float) -> Calls:
+    """Call the extreme windows of a score, genome-wide, and join those that overlap or touch.
+
+    Parameters
+    ----------
+    contig, start, end
+        (rows,) contig index and window bounds, 0-based half-open, sorted by contig and start.
+    values
+        (rows,) float64, NaN where missing.
+    tail
+        ``low``, ``high`` or ``both``: which values are remarkable.
+    share
+        Share of windows marked at each end.
+
+    Examples
+    --------
+    >>> begin = np.arange(100) * 10
+    >>> calls = find_calls(np.zeros(100, np.int32), begin, begin + 20, np.arange(100.0), "high", 0.03)
+    >>> calls.start.tolist(), calls.end.tolist(), calls.value.tolist(), calls.peak_start.tolist()
+    ([970], [1010], [99.0], [990])
+    """
+    signs = {"low": (-1,), "high": (1,), "both": (-1, 1)}[tail]
+    found = [_one_tail(contig, start, end, values, sign, share) for sign in signs]
+    joined = [np.concatenate([getattr(part, field) for part in found]) for field in Calls.__dataclass_fields__]
+    order = np.lexsort((joined[2], joined[1], joined[0]))
+    return Calls(*(array[order] for array in joined))
+
+
+def _one_tail(contig: NDArray[np.int32], start: Int, end: Int, values: Float, sign: int, share: float) -> Calls:
+    """Call one end of the distribution: the largest values times ``sign``."""
+    size = sign * values
+    rows = np.flatnonzero(extreme(size, share))
+    if len(rows) == 0:
+        none, whole = np.empty(0, np.int32), np.empty(0, np.int64)
+        return Calls(none, whole, whole, whole, whole, np.empty(0), whole, np.empty(0, np.bool_))
+    apart = np.ones(len(rows), np.bool_)
+    reach = _reach(contig[rows], end[rows])
+    apart[1:] = (np.diff(contig[rows]) != 0) | (start[rows][1:] > reach[:-1])
+    first = np.flatnonzero(apart)
+    group = np.cumsum(apart) - 1
+    by_size = np.lexsort((-size[rows], group))  # the most extreme first; of equal ones, the first along the contig
+    peak = rows[by_size[np.searchsorted(group[by_size], np.arange(len(first)))]]
+    median = float(np.nanmedian(size))
+    largest = float(np.nanmax(size))
+    strength = np.rint(1000 * (size[peak] - median) / (largest - median)).astype(np.int64)
+    return Calls(
+        contig=contig[rows][first],
+        start=start[rows][first],
+        end=np.maximum.reduceat(end[rows], first),
+        peak_start=start[peak],
+        peak_end=end[peak],
+        value=values[peak],
+        strength=strength,
+        low=np.full(len(first), sign < 0),
+    )
+
+
+def _reach(contig: NDArray[np.int32], end: Int) -> Int:
+    """Give how far the windows so far reach, contig by contig."""
+    shift = contig.astype(np.int64) << 40
+    return np.asarray(np.maximum.accumulate(end + shift) - shift, np.int64)
+
+
+def write_calls(path: Path, contigs: Sequence[str], calls: Calls, label: str, colours: tuple[Colour, Colour]) -> bool:
+    """Write calls as BED9, compressed and indexed, and read them back.
+
+    Parameters
+    ----------
+    path
+        The file to make, ending in ``.bed.gz``; the index stands beside it.
+    contigs
+        Names that ``calls.contig`` points to.
+    calls
+        What to write; its strength becomes the BED score, its peak the thick part.
+    label
+        Name of the score; each call is called by it and its value.
+    colours
+        RGB at the low and at the high end.
+
+    Returns
+    -------
+    False, and no file, where there is no call; files that stood there before are removed.
+
+    Raises
+    ------
+    OutputError
+        Where the files cannot be written or differ from what was meant.
+    """
+    indexes = {suffix: Path(f"{path}{suffix}") for suffix in (".tbi", ".csi")}
+    lines = _lines(contigs, calls, label, colours)
+    suffix = ".csi" if max(calls.end, default=0) > _TABIX_REACH else ".tbi"
+    plain = path.with_name(f".{path.name}.partial")
+    made = Path(f"{plain}.gz")
+    try:
+        if lines:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            plain.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
+            pysam.tabix_index(str(plain), preset="bed", force=True, csi=suffix == ".csi")  # compresses, too
+            _verify(made, path, lines)
+        for stale in indexes.values():
+            stale.unlink(missing_ok=True)
+        if lines:
+            made.replace(path)
+            Path(f"{made}{suffix}").replace(indexes[suffix])
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error}") from error
+    finally:
+        for rest in (plain, made, Path(f"{made}{suffix}")):
+            rest.unlink(missing_ok=True)
+    return bool(lines)
+
+
+def _lines(contigs: Sequence[str], calls: Calls, label: str, colours: tuple[Colour, Colour]) -> list[str]:
+    """Format calls, sorted by contig (in byte order), start and end."""
+    printable = " ".join(label.split())  # a tab or a line end would make another column or row
+    rows = []
+    for at in range(len(calls)):
+        name = contigs[calls.contig[at]]
+        rgb = ",".join(str(part) for part in colours[0 if calls.low[at] else 1])
+        start, end = int(calls.start[at]), int(calls.end[at])
+        columns = [name, start, end, f"{printable} {calls.value[at]:.3g}", calls.strength[at], ".",
+                   calls.peak_start[at], calls.peak_end[at], rgb]  # fmt: skip
+        rows.append((name.encode(), start, end, "\t".join(str(column) for column in columns)))
+    return [row[-1] for row in sorted(rows)]
+
+
+def _verify(path: Path, final: Path, lines: Sequence[str]) -> None:
+    """Read all calls through the index and compare them with what was meant."""
+    with pysam.TabixFile(str(path)) as file:
+        found = [line for name in sorted(file.contigs, key=str.encode) for line in file.fetch(name)]
+    if found != list(lines):
+        raise OutputError(f"{final}: what was read back differs from what was written; is the disk full?")

@@ -1,0 +1,211 @@
+"""Options that several commands share, each defined once, and how their text becomes `ScanOptions`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from scanner.errors import UsageError
+from scanner.network import resolve as resolve_models
+from scanner.options import MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
+from scanner.plan import Mapper
+from scanner.statistics import registry
+from scanner.workers import available_threads, workers
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+_SCAN_OPTIONS = [
+    click.option(
+        "--window", metavar="SIZE", help=f"Window length: 100kb, 1.5Mb, plain bp, or 50snps.  [default: {WINDOW}]"
+    ),
+    click.option("--step", metavar="SIZE", help="Distance between window starts.  [default: the window]"),
+    click.option(
+        "--windows", "bed", type=FILE, metavar="BED", help="Windows from a BED file (0-based half-open) instead."
+    ),
+    click.option(
+        "--populations", "-p", type=FILE, metavar="TSV", help="Sample and population, two columns; others are left out."
+    ),
+    click.option(
+        "--samples-file", "-S", "samples", type=FILE, metavar="FILE", help="Use these samples only, one a line."
+    ),
+    click.option(
+        "--pair",
+        "pairs",
+        multiple=True,
+        metavar="A:B",
+        help=f"Compare these two populations (repeatable).  [default: all pairs of up to {registry.MAX_ALL}]",
+    ),
+    click.option(
+        "--trio",
+        "trios",
+        multiple=True,
+        metavar="A:B:C",
+        help="PBS of A against B and C; ABBA-BABA of A, B with donor C; RNDmin of A, B with outgroup C (repeatable).  "
+        "[default: each population once as A, where there are three]",
+    ),
+    click.option(
+        "--statistics",
+        metavar="LIST",
+        help="Statistics joined by commas, 'all' or 'none'.  [default: all but "
+        + ", ".join(registry.SITE_SCORES)
+        + "]",
+    ),
+    click.option(
+        "--models",
+        metavar="LIST",
+        default="none",
+        help="Networks joined by commas, 'all' or 'none'.",
+        show_default=True,
+    ),
+    click.option(
+        "--region",
+        "-r",
+        "regions",
+        multiple=True,
+        metavar="REGION",
+        help="Scan CONTIG or CONTIG:START-END, 1-based (repeatable).",
+    ),
+    click.option(
+        "--regions-file", "-R", type=FILE, metavar="BED", help="Scan the regions of a BED file (0-based half-open)."
+    ),
+    click.option(
+        "--mask",
+        type=FILE,
+        metavar="BED",
+        help="Callable regions: sites elsewhere are left out, sums are per callable bp.",
+    ),
+    click.option("--ancestral", type=FILE, metavar="FASTA", help="Ancestral bases.  [default: INFO/AA of the VCF]"),
+    click.option(
+        "--chrom-sizes", type=FILE, metavar="FILE", help="Contig lengths (chrom.sizes or .fai) the header lacks."
+    ),
+    click.option(
+        "--chrom-alias", "aliases", type=FILE, metavar="FILE", help="Other names of contigs (UCSC chromAlias)."
+    ),
+    click.option(
+        "--min-callable",
+        type=click.FloatRange(0, 1),
+        default=MIN_CALLABLE,
+        show_default=True,
+        help="Callable share below which a window has no values.",
+    ),
+    click.option(
+        "--min-sites",
+        type=click.IntRange(0),
+        default=MIN_SITES,
+        show_default=True,
+        help="Number of sites below which a window has no values.",
+    ),
+    click.option(
+        "--max-missing",
+        type=click.FloatRange(0, 1),
+        default=MAX_MISSING,
+        show_default=True,
+        help="Leave out sites where a larger share of alleles is not called.",
+    ),
+    click.option("--genome", metavar="ID|FASTA", help="IGV genome id (hg19, hg38, ...) or FASTA for the IGV session."),
+]
+
+_WORKER_OPTIONS = [
+    click.option(
+        "--threads",
+        "-t",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Processes on this machine.  [default: all it may use]",
+    ),
+    click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask cluster: tcp://HOST:PORT."),
+]
+
+
+def scan_options(command: Command) -> Command:
+    """Add the options that say what a scan computes."""
+    return _decorated(command, _SCAN_OPTIONS)
+
+
+def worker_options(command: Command) -> Command:
+    """Add the options that say who computes it."""
+    return _decorated(command, _WORKER_OPTIONS)
+
+
+def debug_option(command: Command) -> Command:
+    """Add ``--debug``; the main function reads it."""
+    text = "Show Python's traceback where popscan fails."
+    return click.option("--debug", is_flag=True, expose_value=False, help=text)(command)
+
+
+def quiet_option(command: Command) -> Command:
+    """Add ``--quiet``."""
+    return click.option("--quiet", "-q", is_flag=True, help="Print errors only.")(command)
+
+
+def _decorated(command: Command, options: list[Any]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
+    """Turn what click read into the options of a scan.
+
+    Parameters
+    ----------
+    vcf
+        The file to scan.
+    given
+        The values of `scan_options`, by parameter name.
+
+    Raises
+    ------
+    UsageError
+        For texts that mean nothing.
+    """
+    resolve_models(given["models"])
+    return ScanOptions(
+        vcf=vcf,
+        windows=window_spec(given["window"], given["step"], given["bed"]),
+        statistics=registry.resolve(given["statistics"]),
+        populations=given["populations"],
+        samples=given["samples"],
+        pairs=_groups(given["pairs"]),
+        trios=_groups(given["trios"]),
+        regions=tuple(given["regions"]),
+        regions_file=given["regions_file"],
+        mask=given["mask"],
+        ancestral=given["ancestral"],
+        chrom_sizes=given["chrom_sizes"],
+        aliases=given["aliases"],
+        min_callable=given["min_callable"],
+        min_sites=given["min_sites"],
+        max_missing=given["max_missing"],
+        genome=given["genome"],
+    )
+
+
+def _groups(texts: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:
+    return tuple(tuple(text.split(":")) for text in texts) if texts else None
+
+
+def worker_factory(
+    threads: int | None, scheduler: str | None
+) -> Callable[[int], contextlib.AbstractContextManager[Mapper]]:
+    """Make what `scan.scan` needs to start workers.
+
+    Parameters
+    ----------
+    threads
+        Processes on this machine; all that may be used where None.
+    scheduler
+        Address of a Dask scheduler, or None.
+    """
+    if threads is not None and scheduler is not None:
+        raise UsageError("--threads and --scheduler exclude each other: a running cluster has its own workers")
+    count = available_threads() if threads is None else threads
+    scratch = Path(os.environ.get("TMPDIR", "/tmp"))
+    return lambda tasks: workers(count, scheduler, scratch, tasks)

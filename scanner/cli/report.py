@@ -1,0 +1,61 @@
+"""Words for the terminal: what a scan found in its input, and what it wrote."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from scanner.plan import Plan
+from scanner.publish import Published
+from scanner.regions import shortlist
+from scanner.scan import Outcome
+from scanner.statistics import registry
+
+NOTICE = 0.05
+"""Share from which something about the data is worth a note."""
+
+
+def notes(plan: Plan | None) -> list[str]:
+    """Say what the data do not allow, before anyone wonders about gaps."""
+    if plan is None:
+        return []
+    found = []
+    probe, wanted = plan.probe, set(plan.options.statistics)
+    phase = [n for p in registry.PRODUCERS if p.needs_phase for n in p.names if n in wanted]
+    polarity = [n for p in registry.PRODUCERS if p.needs_polarity for n in p.names if n in wanted]
+    if probe.unphased > NOTICE and phase:
+        found.append(
+            f"note: {probe.unphased:.0%} of heterozygous genotypes have no phase: {shortlist(phase, 12)} need it"
+        )
+    if plan.options.ancestral is None and probe.polarised < NOTICE and polarity:
+        found.append(f"note: INFO/AA gives no ancestral alleles: {shortlist(polarity)} need them (--ancestral FASTA)")
+    if probe.missing > NOTICE:
+        found.append(f"note: {probe.missing:.0%} of genotypes are not called; haplotype statistics need complete ones")
+    names = list(plan.selection.populations)
+    if len(names) > registry.MAX_ALL and not plan.pairs:
+        count = len(names) * (len(names) - 1) // 2
+        found.append(f"note: {len(names)} populations have {count} pairs: name those to compare with --pair A:B")
+    return found
+
+
+def summary(outcome: Outcome) -> list[str]:
+    """Say what a scan did and how to look at it."""
+    if outcome.plan is None or outcome.accounts is None:
+        return [f"{outcome.root} holds this very scan already; --force makes it anew"]
+    total: Counter[str] = sum(outcome.accounts.records.values(), Counter())
+    used = total.pop("sites", 0)
+    rest = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in total.most_common())
+    lines = [
+        f"{used:,} sites used" + (f"; not used: {rest}" if rest else ""),
+        f"{outcome.plan.windows:,} windows, {len(outcome.plan.columns)} columns, {outcome.seconds:.1f} s",
+    ]
+    if outcome.published is not None:
+        lines += published_lines(outcome.published)
+    return lines
+
+
+def published_lines(published: Published) -> list[str]:
+    """Say which browser files there are and how to open them."""
+    lines = [f"{len(published.files)} browser files; open {published.session} in IGV (File > Open Session)"]
+    if published.without_data:
+        lines.append(f"no track, for want of any value: {shortlist(published.without_data, 12)}")
+    return lines

@@ -1,0 +1,71 @@
+"""``popscan scan``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scanner.cli.options import (
+    FILE,
+    debug_option,
+    quiet_option,
+    read_options,
+    scan_options,
+    worker_factory,
+    worker_options,
+)
+from scanner.cli.progress import Bar
+from scanner.cli.report import notes, summary
+from scanner.options import ScanOptions
+from scanner.scan import scan as run_scan
+
+
+@click.command(short_help="Scan a VCF or BCF: statistics in windows, and tracks for a genome browser.")
+@click.argument("vcf", type=FILE)
+@click.option("--out", "-o", type=FILE, metavar="DIR", help="Folder for the result.  [default: VCF's name + .popscan]")
+@scan_options
+@worker_options
+@click.option("--force", is_flag=True, help="Replace the result of another scan in DIR.")
+@quiet_option
+@debug_option
+def scan(
+    vcf: Path, out: Path | None, threads: int | None, scheduler: str | None, force: bool, quiet: bool, **given: Any
+) -> None:
+    """Scan a population VCF.gz or BCF and write tracks for a genome browser.
+
+    The result folder holds windows.tsv.gz (one row a window), a bigWig track for every score, BED calls of outlier
+    regions, igv_session.xml to open in IGV, and an account of every record. A stopped scan goes on when the same
+    command is run again.
+    """
+    options = read_options(vcf, given)
+    perform(options, default_folder(vcf) if out is None else out, threads, scheduler, force=force, quiet=quiet)
+
+
+def default_folder(vcf: Path) -> Path:
+    """Name the result folder after the file, in the current folder.
+
+    Examples
+    --------
+    >>> str(default_folder(Path("/data/chr20.vcf.gz")))
+    'chr20.popscan'
+    """
+    name = vcf.name
+    for suffix in (".gz", ".bgz", ".vcf", ".bcf"):
+        name = name.removesuffix(suffix)
+    return Path(f"{name}.popscan")
+
+
+def perform(
+    options: ScanOptions, out: Path, threads: int | None, scheduler: str | None, *, force: bool, quiet: bool
+) -> None:
+    """Run a scan with a progress bar, then say what came of it."""
+    factory = worker_factory(threads, scheduler)
+    with Bar(quiet=quiet) as bar:
+        outcome = run_scan(options, out, factory, bar, command=["popscan", *sys.argv[1:]], force=force)
+    if quiet:
+        return
+    for line in [*notes(outcome.plan), *summary(outcome)]:
+        click.echo(line, err=True)

@@ -1,0 +1,160 @@
+"""Cutting a scan's windows into parts of about equal work, from what the file's index knows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.bgzf import ContigIndex
+from scanner.regions import Region
+from scanner.windows import Windows
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+
+PART_RECORDS = (10_000, 50_000)
+"""Fewest and most records that a part aims at; between them, a 64th of the file."""
+PART_BYTES = 96_000_000
+"""Most memory that the haplotypes of a part aim at."""
+BYTES_PER_RECORD = 40
+"""Compressed bytes of a record, where an old index does not count the records."""
+CELL = 1 << 14
+"""Resolution in bp at which the records' density is known."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of consecutive windows that is computed and kept together.
+
+    Parameters
+    ----------
+    index
+        Number of the part.
+    segment
+        Number of the scanned region that it belongs to.
+    region
+        What is read: everything that its windows cover, and its core where ``cut`` was told to.
+    core
+        bp, 0-based half-open: the records that belong to this part and to no other.
+    windows
+        Its windows.
+    records
+        Number of records expected.
+    """
+
+    index: int
+    segment: int
+    region: Region
+    core: tuple[int, int]
+    windows: Windows
+    records: int
+
+
+def cut(
+    regions: Sequence[Region],
+    laid: Sequence[Windows],
+    entries: Mapping[str, ContigIndex],
+    lengths: Mapping[str, int],
+    haplotypes: int,
+    *,
+    read_core: bool = True,
+) -> tuple[Part, ...]:
+    """Cut every region's windows into parts.
+
+    The number of workers has no say: the same input and options give the same parts.
+
+    Parameters
+    ----------
+    regions, laid
+        The scanned regions and, for each, its windows.
+    entries, lengths
+        For every contig what the index knows, and its length in bp.
+    haplotypes
+        Haplotypes a record, for the memory of a part.
+    read_core
+        Read what lies between windows too.
+
+    Returns
+    -------
+    Parts in order; the cores of a region's parts tile it.
+    """
+    density = {region.contig: _cumulative(entries[region.contig], lengths[region.contig]) for region in regions}
+    target = part_records(sum(float(density[contig][-1]) for contig in density), haplotypes)
+    parts: list[Part] = []
+    for segment, (region, windows) in enumerate(zip(regions, laid, strict=True)):
+        before = _records_before(density[region.contig], windows.start)
+        for first, last in _runs(windows, before, target):
+            run = windows[first:last]
+            low = region.start if first == 0 else int(windows.start[first])
+            high = region.end if last == len(windows) else int(windows.start[last])
+            start, end = int(run.start.min()), int(run.end.max())
+            if read_core:
+                start, end = min(start, low), max(end, high)
+            ends = _records_before(density[region.contig], np.array([low, high]))
+            read = Region(region.contig, start, end)
+            parts.append(Part(len(parts), segment, read, (low, high), run, int(np.diff(ends)[0])))
+    return tuple(parts)
+
+
+def part_records(total: float, haplotypes: int) -> int:
+    """Choose how many records a part aims at.
+
+    Parameters
+    ----------
+    total
+        Records of the scan.
+    haplotypes
+        Haplotypes a record.
+
+    Examples
+    --------
+    >>> part_records(1e6, 200), part_records(1e8, 200), part_records(1e6, 100_000)
+    (15625, 50000, 2558)
+    """
+    low, high = PART_RECORDS
+    by_memory = PART_BYTES // (3 * haplotypes // 8 + 24)
+    return int(max(1, min(max(low, min(high, total / 64)), by_memory)))
+
+
+def _runs(windows: Windows, before: Float, target: int) -> list[tuple[int, int]]:
+    """Group consecutive windows; a run goes on until it has the records and is much longer than its windows.
+
+    Windows that reach past a run's core are read twice; a core of at least eight windows keeps that small.
+    """
+    if len(windows) == 0:
+        return []
+    length = 8 * int(np.median(windows.end - windows.start))
+    overlapping = bool((windows.start[1:] < windows.end[:-1]).any())
+    runs, first = [], 0
+    while first < len(windows):
+        last = int(np.searchsorted(before, before[first] + target))
+        if overlapping:
+            last = max(last, int(np.searchsorted(windows.start, windows.start[first] + length)))
+        last = min(max(last, first + 1), len(windows))
+        while last < len(windows) and windows.start[last] == windows.start[last - 1]:
+            last += 1  # windows that start together stay together, so that cores have a length
+        runs.append((first, last))
+        first = last
+    return runs
+
+
+def _cumulative(entry: ContigIndex, length: int) -> Float:
+    """Estimate the number of records before every cell bound of a contig."""
+    cells = -(-length // CELL)
+    slope = np.zeros(cells + 1)
+    for start, width, share in entry.bins:
+        low, high = start // CELL, min(cells, max(start // CELL + 1, (start + width) // CELL))
+        if low < high:
+            slope[low] += share / (high - low)
+            slope[high] -= share / (high - low)
+    shares = np.concatenate([[0.0], np.cumsum(np.maximum(np.cumsum(slope[:-1]), 0))])
+    records = entry.records if entry.records is not None else ((entry.last - entry.first) >> 16) // BYTES_PER_RECORD + 1
+    return np.asarray(shares / max(shares[-1], 1e-12) * records)
+
+
+def _records_before(cumulative: Float, positions: Int) -> Float:
+    """Estimate the number of records before positions in bp."""
+    return np.interp(positions / CELL, np.arange(len(cumulative)), cumulative)

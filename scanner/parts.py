@@ -1,0 +1,95 @@
+"""Parts on disk: arrays with their facts, committed whole or not at all, and checked when they are read back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.errors import OutputError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class PartStore:
+    """A folder of parts of one plan.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept; every worker sees it under this name.
+    digest
+        Identity of inputs and options: parts of another are never mixed in.
+    """
+
+    folder: Path
+    digest: str
+
+    def save(self, name: str, arrays: Arrays, facts: Mapping[str, Any]) -> None:
+        """Commit a part: under its final names it is there whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            Where it cannot be written.
+        """
+        path = self._path(name)
+        draft = path.with_name(f".{name}.{os.getpid()}.npz")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            np.savez(draft, **arrays)  # type: ignore[arg-type]
+            checksum = _checksum(draft)
+            draft.replace(path)
+            record = json.dumps({**facts, "digest": self.digest, "sha256": checksum}, sort_keys=True)
+            note = draft.with_suffix(".json")
+            note.write_text(record + "\n")
+            note.replace(path.with_suffix(".json"))
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            draft.with_suffix(".json").unlink(missing_ok=True)
+            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+    def facts(self, name: str) -> dict[str, Any] | None:
+        """Give the facts of a part that is whole and belongs to this plan, else None."""
+        path = self._path(name)
+        try:
+            record: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+            whole = record.get("digest") == self.digest and record.get("sha256") == _checksum(path)
+        except (OSError, ValueError):
+            return None
+        return record if whole else None
+
+    def load(self, name: str) -> dict[str, NDArray[Any]]:
+        """Read a part's arrays.
+
+        Raises
+        ------
+        OutputError
+            Where the part is not there or not what was written.
+        """
+        if self.facts(name) is None:
+            raise OutputError(
+                f"{self._path(name)} is missing or not what was written: run the same command again to compute it anew"
+            )
+        try:
+            with np.load(self._path(name), allow_pickle=False) as held:
+                return {key: held[key] for key in held.files}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise OutputError(f"{self._path(name)} cannot be read: {error}") from error
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npz"
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,274 @@
+"""A scan from end to end: plan, compute the parts that are not there yet, gather, publish."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from scanner import provenance, sites
+from scanner.compute import Done, Job, Task, compute, part_name, tasks
+from scanner.errors import InputError, Stopped
+from scanner.gather import Accounts, gather
+from scanner.options import ScanOptions
+from scanner.parts import PartStore
+from scanner.plan import Mapper, Plan, make_plan
+from scanner.publish import Published, publish
+from scanner.workspace import Workspace, write_text
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Version of the parts on disk: parts of another are computed anew."""
+_FILES = ("vcf", "populations", "samples", "regions_file", "mask", "ancestral", "chrom_sizes", "aliases")
+
+
+class Progress(Protocol):
+    """Hears how far a stage of the scan is."""
+
+    def start(self, stage: str, total: int) -> None:
+        """A stage begins; ``total`` is in records, or in files while publishing."""
+
+    def advance(self, amount: int) -> None:
+        """So much more is done."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a scan gave.
+
+    Parameters
+    ----------
+    root
+        The output folder.
+    plan
+        What was planned; None where the result was there already.
+    accounts
+        What was counted; None likewise.
+    published
+        The browser files.
+    seconds
+        Time that it took.
+    """
+
+    root: Path
+    plan: Plan | None
+    accounts: Accounts | None
+    published: Published | None
+    seconds: float
+
+
+def scan(
+    options: ScanOptions,
+    out: Path,
+    workers: Callable[[int], contextlib.AbstractContextManager[Mapper]],
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+    force: bool = False,
+) -> Outcome:
+    """Run a scan, or go on with one that was stopped.
+
+    Parameters
+    ----------
+    options
+        What is asked for.
+    out
+        Folder of the result: new, empty, or that of the same scan.
+    workers
+        Gives, for a number of tasks, a map that computes them.
+    progress
+        Hears how far the scan is.
+    command
+        The command line, for run.json.
+    force
+        Replace the result of another scan.
+
+    Raises
+    ------
+    UsageError, InputError, OutputError, RunError
+        For all that can go wrong, each in one sentence; finished parts are kept.
+    Stopped
+        Where the user stopped the run.
+    """
+    began = time.monotonic()
+    workspace = Workspace(out)
+    fresh = workspace.open()
+    try:
+        with workspace.locked():
+            outcome = _locked_scan(options, workspace, workers, progress, command, force)
+    except KeyboardInterrupt as stop:
+        raise Stopped(f"stopped; what is finished is kept in {out}: run the same command again to go on") from stop
+    except BaseException:
+        workspace.leave(fresh=fresh)
+        raise
+    workspace.tidy()
+    return dataclasses.replace(outcome, seconds=time.monotonic() - began)
+
+
+def _locked_scan(
+    options: ScanOptions,
+    workspace: Workspace,
+    workers: Callable[[int], contextlib.AbstractContextManager[Mapper]],
+    progress: Progress,
+    command: Sequence[str],
+    force: bool,
+) -> Outcome:
+    """Do the work while no other run may write into the folder."""
+    started = datetime.now(UTC)
+    with lazy_workers(workers) as mapper:
+        plan = make_plan(options, workspace.hidden, mapper)
+        identity = identify(plan)
+        digest = workspace.resume(identity, force=force)
+        if workspace.finished() is not None and not workspace.unfinished():
+            return Outcome(workspace.root, None, None, None, 0.0)
+        job_tasks = tasks(plan, PartStore(workspace.parts, digest))
+        job = job_tasks[0].job
+        _compute_missing(job_tasks, mapper, progress)
+        if job.site_scores:
+            _compute_missing_sites(job, plan, mapper, progress)
+        progress.start("joining the parts", 0)
+        accounts = gather(plan, job, workspace.root)
+    _check_unchanged(options.vcf, identity)
+    record = _record(plan, identity, started, command)
+    write_text(workspace.root / "run.json", provenance.as_json(record))
+    progress.start("drawing tracks", len(plan.columns))
+    published = publish(workspace.root, progress=lambda _done, _total: progress.advance(1))
+    return Outcome(workspace.root, plan, accounts, published, 0.0)
+
+
+@contextlib.contextmanager
+def lazy_workers(workers: Callable[[int], contextlib.AbstractContextManager[Mapper]]) -> Iterator[Mapper]:
+    """Start workers when there is work for them: a scan that is refused costs none."""
+    with contextlib.ExitStack() as stack:
+        started: list[Mapper] = []
+
+        def mapper(function: Callable[[Any], Any], items: Any) -> Iterator[Any]:
+            listed = list(items)
+            if not started and listed:
+                started.append(stack.enter_context(workers(len(listed))))
+            return started[0](function, listed) if listed else iter(())
+
+        yield mapper
+
+
+def _compute_missing(job_tasks: Sequence[Task], mapper: Mapper, progress: Progress) -> None:
+    """Compute the parts that are not on disk."""
+    store = job_tasks[0].job.store
+    missing = [task for task in job_tasks if store.facts(part_name(task.part.index)) is None]
+    kept = len(job_tasks) - len(missing)
+    if kept:
+        log.info("going on: %d of %d parts are done already", kept, len(job_tasks))
+    progress.start("scanning", sum(task.part.records for task in missing))
+    for done in mapper(compute, missing):
+        _tell(done, progress)
+
+
+def _compute_missing_sites(job: Job, plan: Plan, mapper: Mapper, progress: Progress) -> None:
+    """Compute the site scores that are not on disk; every part's sites are there by now."""
+    missing = [
+        task for task in sites.site_tasks(job, plan.parts) if job.store.facts(sites.site_name(task.part.index)) is None
+    ]
+    progress.start(", ".join(job.site_scores), sum(task.part.records for task in missing))
+    for done in mapper(sites.compute_sites, missing):
+        _tell(done, progress)
+
+
+def _tell(done: Done, progress: Progress) -> None:
+    progress.advance(done.records)
+
+
+def identify(plan: Plan) -> dict[str, Any]:
+    """List everything that decides the result: two scans of one identity give the same bytes.
+
+    Parameters
+    ----------
+    plan
+        The scan.
+
+    Returns
+    -------
+    Option or file -> text; files by size and checksum, so that they may be moved.
+    """
+    options = plan.options
+    identity: dict[str, Any] = {"format": FORMAT, "popscan": provenance.versions()["popscan"]}
+    for name in _FILES:
+        path = getattr(options, name)
+        if path is not None:
+            found = provenance.fingerprint(path)
+            identity[name] = f"{found['size']:,} bytes {found['sha256'][:12]}"
+    spec = options.windows
+    identity["windows"] = (
+        f"{spec.window} {spec.kind} every {spec.step}"
+        if spec.bed is None
+        else f"BED {provenance.fingerprint(spec.bed)['sha256'][:12]}"
+    )
+    identity["statistics"] = ",".join(options.statistics)
+    identity["pairs"] = ",".join(":".join(pair) for pair in plan.pairs)
+    identity["trios"] = ",".join(":".join(trio) for trio in plan.trios)
+    identity["regions"] = ",".join(options.regions)
+    for name in ("min_callable", "min_sites", "max_missing"):
+        identity[name] = str(getattr(options, name))
+    return identity
+
+
+def _check_unchanged(vcf: Path, identity: Mapping[str, Any]) -> None:
+    found = provenance.fingerprint(vcf)
+    if identity["vcf"] != f"{found['size']:,} bytes {found['sha256'][:12]}":
+        raise InputError(f"{vcf} was replaced while it was read: scan it again, with --force to drop the old parts")
+
+
+def _record(plan: Plan, identity: Mapping[str, Any], started: datetime, command: Sequence[str]) -> dict[str, Any]:
+    """Gather what run.json says."""
+    options, spec = plan.options, plan.options.windows
+    scanned = {region.contig for region in plan.regions}
+    return {
+        "popscan": provenance.versions()["popscan"],
+        "versions": provenance.versions(),
+        "command": list(command),
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "inputs": {
+            name: {"path": str(path.resolve()), **provenance.fingerprint(path)}
+            for name in _FILES
+            if (path := getattr(options, name)) is not None
+        },
+        "options": {
+            "statistics": list(options.statistics),
+            "regions": list(options.regions),
+            "pairs": [":".join(pair) for pair in plan.pairs],
+            "trios": [":".join(trio) for trio in plan.trios],
+            "min_callable": options.min_callable,
+            "min_sites": options.min_sites,
+            "max_missing": options.max_missing,
+        },
+        "identity": dict(identity),
+        "genome": options.genome,
+        "contigs": {contig: length for contig, length in plan.source.lengths.items() if contig in scanned},
+        "regions": [str(region) for region in plan.regions],
+        "windows": {
+            "kind": spec.kind,
+            "window": spec.window or None,
+            "step": spec.step or None,
+            "count": plan.windows,
+        },
+        "populations": dict(plan.probe.haplotypes),
+        "data": {
+            "ploidy": plan.probe.ploidy,
+            "unphased": round(plan.probe.unphased, 4),
+            "polarised": round(plan.probe.polarised, 4),
+            "missing": round(plan.probe.missing, 4),
+        },
+        "scores": [
+            {"column": column.column, "name": column.name, "populations": list(column.populations)}
+            for column in plan.columns
+        ],
+        "models": {},
+        "seed": None,
+    }
