@@ -58,8 +58,8 @@ class ScanOptions:
         Callable regions (BED), ancestral FASTA, contig lengths, other names of contigs.
     min_callable, min_sites
         Floors below which a window has no values: callable share, and number of sites.
-    max_missing
-        Largest share of uncalled alleles of a site.
+    max_missing, min_maf
+        Largest share of uncalled alleles, and smallest frequency of the rarer one, of a site.
     genome
         IGV genome id or FASTA for the browser files; it does not change the scores.
     """
@@ -80,6 +80,7 @@ class ScanOptions:
     min_callable: float = MIN_CALLABLE
     min_sites: int = MIN_SITES
     max_missing: float = MAX_MISSING
+    min_maf: float = 0.0
     genome: str | None = None
 
 

@@ -82,7 +82,8 @@ class Plan:
 
     def read_options(self) -> vcf.ReadOptions:
         """How records become sites."""
-        return vcf.ReadOptions(self.options.max_missing, self.probe.ploidy, self.options.ancestral, self.aliases)
+        options = self.options
+        return vcf.ReadOptions(options.max_missing, options.min_maf, self.probe.ploidy, options.ancestral, self.aliases)
 
 
 def make_plan(options: ScanOptions, fallback: Path, mapper: Mapper = map) -> Plan:

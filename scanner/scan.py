@@ -213,7 +213,7 @@ def identify(plan: Plan) -> dict[str, Any]:
     identity["pairs"] = ",".join(":".join(pair) for pair in plan.pairs)
     identity["trios"] = ",".join(":".join(trio) for trio in plan.trios)
     identity["regions"] = ",".join(options.regions)
-    for name in ("min_callable", "min_sites", "max_missing"):
+    for name in ("min_callable", "min_sites", "max_missing", "min_maf"):
         identity[name] = str(getattr(options, name))
     return identity
 
@@ -247,6 +247,7 @@ def _record(plan: Plan, identity: Mapping[str, Any], started: datetime, command:
             "min_callable": options.min_callable,
             "min_sites": options.min_sites,
             "max_missing": options.max_missing,
+            "min_maf": options.min_maf,
         },
         "identity": dict(identity),
         "genome": options.genome,

@@ -67,6 +67,8 @@ class ReadOptions:
     ----------
     max_missing
         Largest share of the selected samples' alleles that may be uncalled at a site.
+    min_maf
+        Smallest frequency of the rarer allele, over the selected samples, that a site may have.
     ploidy
         Haplotype columns a sample; grows by itself where a genotype has more alleles.
     ancestral
@@ -76,6 +78,7 @@ class ReadOptions:
     """
 
     max_missing: float = 0.5
+    min_maf: float = 0.0
     ploidy: int = 2
     ancestral: Path | None = None
     aliases: Mapping[str, str] | None = None
@@ -192,7 +195,7 @@ class _Gathered:
         self._check_order(source, region)
         snp = np.flatnonzero(self.kinds == Kind.SNP)
         positions = self.positions[snp]
-        reasons = _site_reasons(self, positions, mask, options.max_missing)
+        reasons = _site_reasons(self, positions, mask, options)
         kept = np.flatnonzero(reasons == "sites")
         labels = np.array([kind.name.lower() for kind in Kind], dtype="U12")[self.kinds]
         labels[snp] = reasons
@@ -224,14 +227,15 @@ class _Gathered:
             )
 
 
-def _site_reasons(records: _Gathered, positions: Int, mask: Mask | None, max_missing: float) -> NDArray[np.str_]:
+def _site_reasons(records: _Gathered, positions: Int, mask: Mask | None, options: ReadOptions) -> NDArray[np.str_]:
     """Tell for every SNP record whether it is a site, or why not; the first reason that holds counts."""
     reasons = np.full(len(positions), "sites", dtype="U12")
     derived = sum((p.derived_count for p in records.populations), np.zeros(len(positions), np.int32))
     known = sum((p.known_count for p in records.populations), np.zeros(len(positions), np.int32))
     present = sum((p.present_count for p in records.populations), np.zeros(len(positions), np.int32))
     reasons[(derived == 0) | (derived == known)] = "monomorphic"
-    reasons[present - known > max_missing * present] = "missing"
+    reasons[(reasons == "sites") & (np.minimum(derived, known - derived) < options.min_maf * known)] = "rare"
+    reasons[present - known > options.max_missing * present] = "missing"
     reasons[known == 0] = "missing"
     if mask is not None:
         reasons[~mask.covers(positions)] = "masked"

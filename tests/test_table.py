@@ -37,6 +37,11 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
+def text_of(path: Path) -> str:
+    """Decompress with the standard library."""
+    return gzip.decompress(path.read_bytes()).decode()
+
+
 def naive_cell(value: float) -> str:
     """Print a value as the format says, one at a time."""
     if math.isnan(value):
@@ -76,7 +81,7 @@ def test_what_is_written_is_what_is_read(tmp_path_factory: pytest.TempPathFactor
     columns, rows = drawn
     path = write_rows(tmp_path_factory.mktemp("table") / "windows.tsv.gz", columns, rows)
 
-    lines = gzip.open(path, "rt").read().split("\n")
+    lines = text_of(path).split("\n")
     expected = ["\t".join(["contig", "start", "end", *columns, "reasons"])]
     expected += ["\t".join([c, str(s), str(e), *map(naive_cell, cells), word]) for c, s, e, cells, word in rows]
     assert lines == [*expected, ""]
@@ -95,7 +100,7 @@ def test_what_is_written_is_what_is_read(tmp_path_factory: pytest.TempPathFactor
 
 def test_a_table_without_reasons(tmp_path: Path):
     path = write_rows(tmp_path / "sites.tsv.gz", ["sites", "pi"], ROWS, reasons=False)
-    assert gzip.open(path, "rt").readline() == "contig\tstart\tend\tsites\tpi\n"
+    assert text_of(path).startswith("contig\tstart\tend\tsites\tpi\n2\t0\t100\t7\t0.25\n")
     found = read_table(path)
     assert found.reasons == ()
     np.testing.assert_array_equal(found.columns["pi"], [0.25, NAN, NAN])
@@ -134,17 +139,22 @@ def test_a_contig_past_the_reach_of_tbi_gets_a_csi(tmp_path: Path):
     far = 2**29
     write_rows(path, ["pi"], [("1", 0, 5, [1.0], "."), ("1", far, far + 10, [0.5], ".")])
     assert not Path(f"{path}.tbi").exists()
-    with pysam.TabixFile(str(path)) as file:
+    with pysam.TabixFile(str(path), index=f"{path}.csi") as file:
         assert [row.split("\t")[3] for row in file.fetch("1", far, far + 1)] == ["0.5"]
 
 
 def test_a_table_appears_only_when_complete(tmp_path: Path):
     path = write_rows(tmp_path / "windows.tsv.gz", ["sites", "pi"], ROWS)
     before = path.read_bytes()
-    with pytest.raises(RuntimeError, match="stopped"), TableWriter(path, ["sites"]) as writer:
-        writer.write("1", [0], [10], [[1.0]], ["."])
-        assert path.read_bytes() == before
-        raise RuntimeError("stopped")
+
+    def fail() -> None:
+        with TableWriter(path, ["sites"]) as writer:
+            writer.write("1", [0], [10], [[1.0]], ["."])
+            assert path.read_bytes() == before
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        fail()
     assert path.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["windows.tsv.gz", "windows.tsv.gz.tbi"]
 
@@ -183,24 +193,36 @@ def test_columns_without_a_proper_name_are_refused(tmp_path: Path, columns: list
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path):
-    with pytest.raises(OutputError, match="cannot write .*absent"):
+    with pytest.raises(OutputError, match=r"cannot write .*absent"):
         TableWriter(tmp_path / "absent" / "windows.tsv.gz", ["pi"])
 
 
-def test_a_disk_that_fails_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    class Full:
-        def write(self, data: bytes) -> None:
-            raise OSError("no space left")
+class FullDisk:
+    """A stream whose every operation fails."""
 
-        close = write
+    def write(self, *_: object) -> None:
+        raise OSError("no space left")
 
-    writer = TableWriter(tmp_path / "windows.tsv.gz", ["pi"])
-    monkeypatch.setattr(writer, "_stream", Full())
+    close = write
+
+
+def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def write() -> None:
+        with TableWriter(tmp_path / "windows.tsv.gz", ["pi"]) as writer:
+            monkeypatch.setattr(writer, "_stream", FullDisk())
+            writer.write("1", [0], [10], [[1.0]], ["."])
+
     with pytest.raises(OutputError, match="no space left"):
-        writer.write("1", [0], [10], [[1.0]], ["."])
-    monkeypatch.setattr(writer, "_stream", type("Full", (), {"close": lambda _: Full().write(b"")})())
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    writer = TableWriter(tmp_path / "windows.tsv.gz", ["pi"])
+    monkeypatch.setattr(writer, "_stream", FullDisk())
     with pytest.raises(OutputError, match="no space left"):
         writer.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

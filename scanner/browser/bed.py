@@ -181,7 +181,7 @@ def write_calls(path: Path, contigs: Sequence[str], calls: Calls, label: str, co
             path.parent.mkdir(parents=True, exist_ok=True)
             plain.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
             pysam.tabix_index(str(plain), preset="bed", force=True, csi=suffix == ".csi")  # compresses, too
-            _verify(made, path, lines)
+            _verify(made, suffix, path, lines)
         for stale in indexes.values():
             stale.unlink(missing_ok=True)
         if lines:
@@ -211,9 +211,9 @@ def _lines(contigs: Sequence[str], calls: Calls, label: str, colours: tuple[Colo
     return [row[-1] for row in sorted(rows)]
 
 
-def _verify(path: Path, final: Path, lines: Sequence[str]) -> None:
+def _verify(path: Path, suffix: str, final: Path, lines: Sequence[str]) -> None:
     """Read all calls through the index and compare them with what was meant."""
-    with pysam.TabixFile(str(path)) as file:
+    with pysam.TabixFile(str(path), index=f"{path}{suffix}") as file:
         found = [line for name in sorted(file.contigs, key=str.encode) for line in file.fetch(name)]
     if found != list(lines):
         raise OutputError(f"{final}: what was read back differs from what was written; is the disk full?")

@@ -109,6 +109,13 @@ _SCAN_OPTIONS = [
         show_default=True,
         help="Leave out sites where a larger share of alleles is not called.",
     ),
+    click.option(
+        "--min-maf",
+        type=click.FloatRange(0, 0.5),
+        default=0.0,
+        show_default=True,
+        help="Leave out sites whose rarer allele is rarer than this over the selected samples.",
+    ),
     click.option("--genome", metavar="ID|FASTA", help="IGV genome id (hg19, hg38, ...) or FASTA for the IGV session."),
 ]
 
@@ -184,6 +191,7 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
         min_callable=given["min_callable"],
         min_sites=given["min_sites"],
         max_missing=given["max_missing"],
+        min_maf=given["min_maf"],
         genome=given["genome"],
     )
 

@@ -76,7 +76,7 @@ def _lines(made: Plan, expected: Estimate) -> list[str]:
         f"data         {1 - made.probe.unphased:.0%} of heterozygous genotypes phased, "
         f"{made.probe.polarised:.0%} of SNPs with an ancestral allele in INFO/AA, {made.probe.missing:.1%} not called",
         f"windows      {made.windows:,}: {laid}",
-        f"columns      {len(made.columns)}: {', '.join(made.options.statistics)}",
+        f"columns      {len(made.columns)}: {', '.join(dict.fromkeys(column.name for column in made.columns))}",
         f"parts        {len(made.parts)}",
         f"estimate     {_time(expected.seconds)} with {expected.threads} process(es), "
         f"{expected.bytes_per_process / 1e6:,.0f} MB each",
