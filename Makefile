@@ -38,11 +38,10 @@ $(VENV)/installed-test: $(VENV)/installed
 
 venv: $(VENV)/installed-test ## set up .venv for developing
 
-demo: $(VENV)/installed ## scan the bundled real sample; tracks, session and page land in demo/
+demo: $(VENV)/installed ## scan the bundled real sample; tracks and session land in demo/
 	$(BIN)/popscan demo --out demo
-	@printf '\ntracks   %s\nsession  %s\npage     %s\n' \
-	    '$(CURDIR)/demo/tracks/' '$(CURDIR)/demo/igv_session.xml  (IGV desktop: File > Open Session)' \
-	    '$(CURDIR)/demo/index.html  (any web browser)'
+	@printf '\ntracks   %s\nsession  %s\n' \
+	    '$(CURDIR)/demo/tracks/' '$(CURDIR)/demo/igv_session.xml  (IGV desktop: File > Open Session)'
 
 test: lint types tests ## lint, types and tests: what every change has to pass
 

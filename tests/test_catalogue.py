@@ -15,10 +15,11 @@ from scanner.errors import RunError
 from scanner.statistics.registry import SITE_SCORES, statistic_names
 
 TRACKS = tracks()
-SCORES = """
-    callable sites missing pi theta_w tajimas_d theta_h fay_wu_h haplotypes h1 h12 h2_h1 zns omega rmin mu ihs ihs_max
-    nsl nsl_max xpehh xpehh_max fst dxy da pbs abba_d f_d f_dm rnd_min
-""".split()
+SCORES = [
+    "callable", "sites", "missing", "pi", "theta_w", "tajimas_d", "theta_h", "fay_wu_h", "haplotypes", "h1", "h12",
+    "h2_h1", "zns", "omega", "rmin", "mu", "ihs", "ihs_max", "nsl", "nsl_max", "xpehh", "xpehh_max", "fst", "dxy",
+    "da", "pbs", "abba_d", "f_d", "f_dm", "rnd_min",
+]  # fmt: skip
 # Okabe and Ito's colours, which people with any common form of colour blindness tell apart, and two greys.
 PALETTE = {
     (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167),
@@ -171,7 +172,7 @@ def test_a_sound_entry(tmp_path: Path):
         ('score = "pi"', 'score = "dxy"', "score must be the folder's name, 'pi'"),
         ('label = "pi"\n', "", "the field label is missing"),
         ('unit = "per bp"', 'unit = "per bp"\nwidth = 3', "unknown field width; there is baseline, "),
-        ('label = "pi"', 'label = "a label too long"', "label must be 1-17 letters"),
+        ('label = "pi"', 'label = "a label too long by one"', "label must be 1-17 letters"),
         ('label = "pi"', 'label = ""', "label must be 1-17 letters"),
         ('label = "pi"', "label = 3", "label must be 1-17 letters"),
         ('label = "pi"', 'label = "p\\ti"', "label must be printable"),

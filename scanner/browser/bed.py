@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,7 @@ def _one_tail(contig: NDArray[np.int32], start: Int, end: Int, values: Float, si
     peak = rows[by_size[np.searchsorted(group[by_size], np.arange(len(first)))]]
     median = float(np.nanmedian(size))
     largest = float(np.nanmax(size))
-    strength = np.rint(1000 * (size[peak] - median) / (largest - median)).astype(np.int64)
+    strength = np.rint(1000 * ((size[peak] - median) / (largest - median))).astype(np.int64)
     return Calls(
         contig=contig[rows][first],
         start=start[rows][first],
@@ -193,7 +194,8 @@ def write_calls(path: Path, contigs: Sequence[str], calls: Calls, label: str, co
         raise OutputError(f"cannot write {path}: {error}") from error
     finally:
         for rest in (plain, made, Path(f"{made}{suffix}")):
-            rest.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                rest.unlink()
     return bool(lines)
 
 

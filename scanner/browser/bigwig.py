@@ -6,6 +6,7 @@ its middle. The true bounds of windows stand in the table.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,7 +141,8 @@ def write_bigwig(path: Path, tiling: Tiling, values: Float) -> bool:
             raise
         raise OutputError(f"cannot write {path}: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return True
 
 
@@ -161,10 +163,10 @@ def _parts(tiling: Tiling, values: Float) -> Iterator[_Part]:
         stored = values.astype(np.float32)
     drawn = np.flatnonzero(np.isfinite(stored) & (tiling.end > tiling.start))
     drawn = drawn[np.lexsort((tiling.start[drawn], tiling.contig[drawn]))]
-    codes, begin = np.unique(tiling.contig[drawn], return_index=True)
-    stop = [*begin[1:].tolist(), len(drawn)]
-    blocks = {tiling.contigs[code]: drawn[a:b] for code, a, b in zip(codes, begin, stop, strict=True)}
-    for (name, length), rows in sorted(blocks.items(), key=lambda item: item[0][0].encode()):
+    starts = np.flatnonzero(np.diff(tiling.contig[drawn])) + 1
+    blocks = [rows for rows in np.split(drawn, starts) if len(rows)]
+    named = [(*tiling.contigs[tiling.contig[rows[0]]], rows) for rows in blocks]
+    for name, length, rows in sorted(named, key=lambda item: item[0].encode()):
         end = np.minimum(tiling.end[rows], length)  # pyBigWig would take a tile past the contig's end
         yield _Part(name, length, tiling.start[rows], end, stored[rows])
 
@@ -174,7 +176,7 @@ def _write(path: Path, parts: Sequence[_Part]) -> None:
     with pyBigWig.open(str(path), "w") as file:
         file.addHeader([(part.name, part.length) for part in parts])
         for part in parts:
-            names = np.full(len(part.start), part.name)
+            names = [part.name] * len(part.start)  # a list, for pyBigWig reads arrays of names as ASCII only
             file.addEntries(names, part.start, ends=part.end, values=part.values.astype(np.float64))
 
 

@@ -13,7 +13,7 @@ from scanner.haplotypes import HaplotypeBlock, Haplotypes, Words, popcount
 from scanner.scores import Column, Producer, Reason, column
 from scanner.statistics.differentiation import between, frequency, with_auxiliary
 from scanner.statistics.diversity import ratio, unpolarised, unusable
-from scanner.statistics.phase import unphased_windows
+from scanner.statistics.phase import count_bits, unphased_windows
 from scanner.windows import Float, Int, Spans, window_sums
 
 ROUNDING = 1e-10
@@ -141,11 +141,17 @@ def closest_pair(one: Haplotypes, other: Haplotypes, spans: Spans) -> Float:
 
 
 class _Bits(NamedTuple):
-    """Alleles of one population for the compiled code; ``live`` marks haplotypes with any allele at all."""
+    """Alleles of one population for the compiled code.
+
+    ``live`` marks haplotypes with any allele at all; of each site, ``carried`` counts the placed derived alleles and
+    ``holes`` the live haplotypes without a placed allele.
+    """
 
     derived: Words
     placed: Words
     live: Words
+    carried: Int32
+    holes: Int32
     size: int
 
 
@@ -162,51 +168,32 @@ class _Tally(NamedTuple):
     lost: Int32
     lost_of_column: Int32
     gaps: Int32
-    row_words: Words
-    column_words: Words
-    row_members: Int32
-    column_members: Int32
+    rows: Int32
+    columns: Int32
     step: Int32
 
 
 def _bits(haplotypes: Haplotypes) -> _Bits:
     """Take what the compiled code needs."""
-    live = np.bitwise_or.reduce(haplotypes.placed, axis=0)
-    return _Bits(haplotypes.derived, haplotypes.placed, live, haplotypes.size)
+    placed = haplotypes.placed
+    live = np.bitwise_or.reduce(placed, axis=0)
+    holes = count_bits(live[np.newaxis])[0] - count_bits(placed)
+    carried = count_bits(haplotypes.derived & placed)
+    return _Bits(haplotypes.derived, placed, live, carried, holes, haplotypes.size)
 
 
 @numba.njit(cache=True, nogil=True)
-def _fold(bits: _Bits, site: int, flip: bool, words: Words) -> int:  # pragma: no cover - compiled
-    """Write which placed alleles of a site are derived (ancestral if flipped), and count them."""
+def _members(among: Words, words: Words, flip: bool, members: Int32) -> int:  # pragma: no cover - compiled
+    """List the bits of ``among`` that are set (not set, if flipped) in other words, and count them."""
     count = 0
+    inverse = ~np.uint64(0) if flip else np.uint64(0)
     for word in range(len(words)):
-        carried = ~bits.derived[site, word] if flip else bits.derived[site, word]
-        words[word] = carried & bits.placed[site, word]
-        count += int(popcount(words[word]))
-    return count
-
-
-@numba.njit(cache=True, nogil=True)
-def _members(words: Words, members: Int32) -> int:  # pragma: no cover - compiled
-    """List the set bits, and count them."""
-    count = 0
-    for word in range(len(words)):
-        left = words[word]
+        left = among[word] & (words[word] ^ inverse)
         while left:
             rest = left & (left - np.uint64(1))
             members[count] = word * 64 + np.int64(popcount((left ^ rest) - np.uint64(1)))
             count += 1
             left = rest
-    return count
-
-
-@numba.njit(cache=True, nogil=True)
-def _unplaced(bits: _Bits, site: int, words: Words) -> int:  # pragma: no cover - compiled
-    """Write which live haplotypes have no placed allele at a site, and count them."""
-    count = 0
-    for word in range(len(words)):
-        words[word] = bits.live[word] & ~bits.placed[site, word]
-        count += int(popcount(words[word]))
     return count
 
 
@@ -218,29 +205,24 @@ def _shift(site: int, sign: int, rows: _Bits, columns: _Bits, tally: _Tally) -> 
     only the rows that carry the allele. Swapping the alleles of both populations changes nothing, so the one that is
     rarer in the rows counts, or the one that the columns lack.
     """
-    row_holes, column_holes = _unplaced(rows, site, tally.row_words), _unplaced(columns, site, tally.column_words)
-    carriers = _fold(rows, site, False, tally.row_words)
-    absent = _fold(columns, site, True, tally.column_words)
-    others = _fold(columns, site, False, tally.column_words)
-    if others > 0 and (absent == 0 or 2 * carriers > rows.size):
-        carriers = _fold(rows, site, True, tally.row_words)
-        others = _fold(columns, site, True, tally.column_words)
-    _members(tally.row_words, tally.row_members)
-    _members(tally.column_words, tally.column_members)
+    fixed = columns.carried[site] + columns.holes[site] == columns.size
+    flip = columns.carried[site] > 0 and (fixed or 2 * rows.carried[site] > rows.size)
+    carriers = _members(rows.placed[site], rows.derived[site], flip, tally.rows)
+    others = _members(columns.placed[site], columns.derived[site], flip, tally.columns)
     for k in range(others):
-        tally.of_column[tally.column_members[k]] += sign
-    if others == 0 and column_holes == 0:
+        tally.of_column[tally.columns[k]] += sign
+    if others == 0 and columns.holes[site] == 0:
         for k in range(carriers):
-            tally.of_row[tally.row_members[k]] += sign
+            tally.of_row[tally.rows[k]] += sign
     elif carriers > 0:
         tally.step[:] = sign
-        if column_holes > 0:
+        if columns.holes[site] > 0:
             _placed_step(columns, site, sign, tally.step)
         for k in range(others):
-            tally.step[tally.column_members[k]] -= 2 * sign
+            tally.step[tally.columns[k]] -= 2 * sign
         for k in range(carriers):
-            _add(tally.differences[tally.row_members[k]], tally.step)
-    if row_holes + column_holes > 0:
+            _add(tally.differences[tally.rows[k]], tally.step)
+    if rows.holes[site] + columns.holes[site] > 0:
         _shift_lost(site, sign, rows, columns, others, tally)
 
 
@@ -250,13 +232,11 @@ def _shift_lost(
 ) -> None:  # pragma: no cover - compiled
     """Add or subtract a site with unplaced alleles: no difference there, and one site fewer that is compared."""
     tally.gaps[0] += sign
-    holes = _unplaced(rows, site, tally.row_words)
-    _members(tally.row_words, tally.row_members)
+    holes = _members(rows.live, rows.placed[site], True, tally.rows)
     _placed_step(columns, site, sign, tally.step)
-    for k in range(holes):
-        row = tally.row_members[k]
-        for member in tally.column_members[:others]:  # takes back what the column's own term adds to every row
-            tally.differences[row, member] -= sign
+    for row in tally.rows[:holes]:
+        for other in tally.columns[:others]:  # takes back what the column's own term adds to every row
+            tally.differences[row, other] -= sign
         _add(tally.lost[row], tally.step)
     for k in range(columns.size):
         tally.lost_of_column[k] += sign - tally.step[k]
@@ -308,7 +288,7 @@ def _empty(rows: _Bits, columns: _Bits) -> _Tally:  # pragma: no cover - compile
     shape = (rows.size, columns.size)
     of_column = np.full(columns.size, np.int32(FAR))
     members = np.empty(columns.size, np.int32)
-    for k in range(_members(columns.live, members)):
+    for k in range(_members(columns.live, columns.live, False, members)):
         of_column[members[k]] = 0
     return _Tally(
         np.zeros(shape, np.int32),
@@ -317,8 +297,6 @@ def _empty(rows: _Bits, columns: _Bits) -> _Tally:  # pragma: no cover - compile
         np.zeros(shape, np.int32),
         np.zeros(columns.size, np.int32),
         np.zeros(1, np.int32),
-        np.empty_like(rows.live),
-        np.empty_like(columns.live),
         np.empty(rows.size, np.int32),
         members,
         np.empty(columns.size, np.int32),
@@ -330,7 +308,7 @@ def _slide(rows: _Bits, columns: _Bits, first: Int, last: Int, nearest: Float) -
     """Move over the windows; start afresh where that means fewer sites than moving on."""
     tally = _empty(rows, columns)
     live = np.empty(rows.size, np.int32)
-    live = live[: _members(rows.live, live)]
+    live = live[: _members(rows.live, rows.live, False, live)]
     left = right = 0
     for window in range(len(first)):
         start, stop = first[window], last[window]
