@@ -1,4 +1,4 @@
-"""Every command that the README and docs/ show is run, on a small piece of the bundled sample under the names they use."""
+"""Every command that the README and docs show is run, on a small piece of the bundled sample under their names."""
 
 from __future__ import annotations
 
