@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -155,7 +156,7 @@ def read_index(index: Path, contigs: list[str]) -> dict[str, ContigIndex]:
             return _parse_tbi(data)
         if data[:4] == b"CSI\1":
             return _parse_csi(data, contigs)
-    except (OSError, EOFError, struct.error, UnicodeDecodeError) as error:
+    except (OSError, EOFError, struct.error, zlib.error, ValueError) as error:
         raise InputError(f"{index} is damaged: delete it, and popscan makes a new one") from error
     raise InputError(f"{index} is no .tbi or .csi index: delete it, and popscan makes a new one")
 
@@ -250,6 +251,8 @@ def _contigs(
             total = sum(bins.values())
             shares = [(*_bin_bounds(number, shift, depth), volume / total) for number, volume in bins.items()]
             found[names[reference]] = ContigIndex(records, min(offsets), max(offsets), tuple(sorted(shares)))
+    if len(reader.data) - reader.at not in (0, 8):  # the number of records without a place may follow
+        raise ValueError("the index does not end where its contigs do")
     return found
 
 
@@ -284,7 +287,7 @@ def _first_bytes(path: Path) -> bytes:
     try:
         with gzip.open(path) as handle:
             return handle.read(64)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} is damaged: its first block cannot be decompressed") from error
 
 
@@ -298,7 +301,7 @@ def _writable(folder: Path) -> bool:
     probe = folder / ".popscan-probe"
     try:
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError:
         return False
     return True

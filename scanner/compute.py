@@ -58,8 +58,9 @@ class Job:
 
     @property
     def site_scores(self) -> tuple[str, ...]:
-        """Statistics of single sites that are asked for."""
-        return tuple(name for name in registry.SITE_SCORES if name in self.statistics)
+        """Statistics of single sites that are asked for and, for those of pairs, have a pair."""
+        possible = {name for name, arity in registry.SITE_SCORES.items() if arity == 1 or self.pairs}
+        return tuple(name for name in registry.SITE_SCORES if name in self.statistics and name in possible)
 
 
 @dataclass(frozen=True)

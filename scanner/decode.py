@@ -72,12 +72,13 @@ class Records:
 _TAB, _NEWLINE, _COMMA, _DOT, _COLON, _SEMICOLON, _EQUALS = 9, 10, 44, 46, 58, 59, 61
 _PIPE, _SLASH, _STAR, _ZERO = 124, 47, 42, 48
 _PADDING = "\n\n\n\n"  # the parser may look three characters ahead
-_OK, _SHORT, _BAD_POSITION, _BAD_GENOTYPE, _BAD_COLUMNS, _PLOIDY = range(6)
+_OK, _SHORT, _BAD_POSITION, _BAD_GENOTYPE, _BAD_COLUMNS, _PLOIDY, _EMPTY = range(7)
 _FAULTS = {
     _SHORT: "the line has fewer than 8 columns",
     _BAD_POSITION: "POS is no whole number of at least 1",
     _BAD_GENOTYPE: "a genotype is none of the record's alleles",
     _BAD_COLUMNS: "the line has not one column for every sample of the header",
+    _EMPTY: "REF or ALT is empty",
 }
 
 
@@ -136,11 +137,10 @@ def decode_variants(variants: list[Any], slots: Int, samples: int, ploidy: int, 
         width = genotypes.shape[1] - 1
         if width > ploidy:
             raise PloidyGrows(width)
-        calls = _padded(genotypes[:, :width], ploidy)
-        if calls.max(initial=0) > 1:
+        if genotypes[:, :width].max(initial=0) > 1:
             raise InputError(f"{variant.CHROM}:{variant.POS}: {_FAULTS[_BAD_GENOTYPE]}")
-        alleles[snps].reshape(samples, ploidy)[columns] = calls
-        unphased[snps, columns] = (genotypes[:, width] == 0) & ((calls != ABSENT).sum(axis=1) > 1)
+        alleles[snps].reshape(samples, ploidy)[columns] = _padded(genotypes[:, :width], ploidy)
+        unphased[snps, columns] = _unphased(variant, genotypes, wanted)
         bases[:, snps] = ord(variant.REF), ord(variant.ALT[0]), _ancestral(variant)
         snps += 1
     bases &= 0xDF  # ASCII upper case
@@ -154,6 +154,15 @@ def _padded(calls: NDArray[np.int16], ploidy: int) -> Alleles:
     lone = (wide[:, 0] == MISSING) & (wide[:, 1:] == ABSENT).all(axis=1)
     wide[lone] = MISSING
     return wide
+
+
+def _unphased(variant: Any, genotypes: NDArray[np.int16], wanted: Int) -> Bools:
+    """Tell which genotypes are written without phase; cyvcf2 looks at the second allele alone."""
+    width = genotypes.shape[1] - 1
+    if width <= 2:
+        return np.asarray((genotypes[:, width] == 0) & ((genotypes[:, :width] != ABSENT).sum(axis=1) > 1))
+    columns = str(variant).rstrip("\n").split("\t")[9:]
+    return np.array(["/" in columns[sample].split(":", 1)[0] for sample in wanted], np.bool_)
 
 
 def _classify(variant: Any, bounds: tuple[int, int]) -> Kind:
@@ -207,6 +216,10 @@ def _decode(
         if position < 1:
             return _BAD_POSITION, row, 0, snps
         positions[row] = position - 1
+        if tabs[2] + 1 == tabs[3] or tabs[3] + 1 == tabs[4]:
+            return _EMPTY, row, 0, snps
+        if columns == 8:  # FORMAT, and no sample
+            return _BAD_COLUMNS, row, 0, snps
         kind = _kind(text, tabs, columns)
         if not bounds[0] <= position - 1 < bounds[1]:
             kind = 7
@@ -274,7 +287,7 @@ def _is_letters(text: Bytes, at: int, end: int) -> bool:  # pragma: no cover - c
 def _kind(text: Bytes, tabs: Int, columns: int) -> int:  # pragma: no cover - compiled
     """Classify one record by REF, ALT and FORMAT, as `_classify` does."""
     reference, alternative, after = tabs[2] + 1, tabs[3] + 1, tabs[4]
-    if alternative == after or (alternative + 1 == after and text[alternative] == _DOT):
+    if alternative + 1 == after and text[alternative] == _DOT:
         return 5
     for place in range(alternative, after):
         if text[place] == _COMMA:

@@ -23,6 +23,7 @@ from scanner.workspace import write_text
 
 Float = NDArray[np.float64]
 Key = tuple[str, tuple[str, ...]]
+Facts = Sequence[Mapping[str, Any]]
 
 POLARISED = 0.5
 """Share of common sites with a known ancestral allele from which iHS and nSL are those of the derived allele."""
@@ -56,7 +57,33 @@ class Accounts:
         write_text(path, "\n".join(lines) + "\n")
 
 
-def gather(plan: Plan, job: Job, root: Path) -> Accounts:
+def reconcile(plan: Plan, job: Job) -> tuple[Facts, Accounts]:
+    """Add up what became of every record, before anything is written.
+
+    Parameters
+    ----------
+    plan, job
+        The scan, all of whose parts are on disk.
+
+    Returns
+    -------
+    What each part's file says of itself, and the account of records.
+
+    Raises
+    ------
+    InputError
+        Where the records read are not those the index counts, or none of them is of use.
+    OutputError
+        Where a part is damaged.
+    """
+    facts = [_facts(job, part) for part in plan.parts]
+    accounts = Accounts(records=_reconcile(plan, facts))
+    if not any(tally["sites"] for tally in accounts.records.values()):
+        raise InputError(_nothing_usable(plan, accounts))
+    return facts, accounts
+
+
+def gather(plan: Plan, job: Job, root: Path, facts: Facts, accounts: Accounts) -> None:
     """Write `windows.tsv.gz`, `sites.tsv.gz` where site scores are asked for, and `accounting.tsv`.
 
     Parameters
@@ -65,23 +92,18 @@ def gather(plan: Plan, job: Job, root: Path) -> Accounts:
         The scan, all of whose parts are on disk.
     root
         The output folder.
+    facts, accounts
+        As `reconcile` gives them; the account of windows is added.
 
     Raises
     ------
-    InputError
-        Where the records read are not those the index counts, or none of them is of use.
     OutputError
         Where a part is damaged or a table cannot be written.
     """
-    facts = [_facts(job, part) for part in plan.parts]
-    accounts = Accounts(records=_reconcile(plan, facts))
-    if not any(tally["sites"] for tally in accounts.records.values()):
-        raise InputError(_nothing_usable(plan, accounts))
     scores = _site_scores(plan, job, root) if job.site_scores else {}
     factors = _density_factors(plan, facts)
     _write_windows(plan, job, root / "windows.tsv.gz", scores, factors, accounts)
     accounts.write(root / "accounting.tsv")
-    return accounts
 
 
 def _facts(job: Job, part: Part) -> dict[str, Any]:
@@ -92,12 +114,13 @@ def _facts(job: Job, part: Part) -> dict[str, Any]:
     return facts
 
 
-def _reconcile(plan: Plan, facts: Sequence[Mapping[str, Any]]) -> dict[str, Counter[str]]:
+def _reconcile(plan: Plan, facts: Facts) -> dict[str, Counter[str]]:
     """Add the tallies up by contig, and hold them against the index."""
     records: dict[str, Counter[str]] = {contig: Counter() for contig in plan.source.lengths}
     for part, fact in zip(plan.parts, facts, strict=True):
         records[part.region.contig].update(fact["tally"])
-    whole = {region.contig for region in plan.regions if len(region) == plan.source.lengths[region.contig]}
+    laid = {part.region.contig for part in plan.parts}  # a contig without sites has no windows of so many sites
+    whole = {region.contig for region in plan.regions if len(region) == plan.source.lengths[region.contig]} & laid
     for contig, tally in records.items():
         expected = plan.source.entries[contig].records
         if expected is None:
@@ -122,7 +145,7 @@ def _nothing_usable(plan: Plan, accounts: Accounts) -> str:
     )
 
 
-def _density_factors(plan: Plan, facts: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+def _density_factors(plan: Plan, facts: Facts) -> dict[str, dict[str, float]]:
     """Give mu's factor for every contig and population, over the span from the contig's first to its last site."""
     factors: dict[str, dict[str, float]] = {}
     for contig in plan.source.lengths:

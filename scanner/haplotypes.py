@@ -76,12 +76,13 @@ class Haplotypes:
 
     def take(self, sites: NDArray[np.int64] | Bools | slice) -> Haplotypes:
         """Keep some of the sites."""
+        known = self.known[sites]
         return Haplotypes(
             self.name,
             self.size,
             self.derived[sites],
-            self.known[sites],
-            self.placed[sites],
+            known,
+            known if self.placed is self.known else self.placed[sites],
             self.derived_count[sites],
             self.known_count[sites],
             self.present_count[sites],

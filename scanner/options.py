@@ -105,8 +105,10 @@ def window_spec(window: str | None, step: str | None, bed: Path | None) -> Windo
         return WindowSpec("bed", bed=bed)
     kind, length = _length(WINDOW if window is None else window)
     step_kind, distance = (kind, length) if step is None else _length(step)
-    if step_kind != kind and not (kind == "sites" and step is not None and step.strip().isdigit()):
-        raise UsageError(f"--window {window} and --step {step} are in different units: give both in bp or both in snps")
+    if step_kind != kind and not (kind == "sites" and step is not None and step.strip().isdecimal()):
+        raise UsageError(
+            f"--window {window or WINDOW} and --step {step} are in different units: give both in bp or both in snps"
+        )
     if distance > length:
         raise UsageError(
             f"--step {step} is larger than the window ({window or WINDOW}): the data between windows would be lost"
@@ -120,7 +122,7 @@ def _length(text: str) -> tuple[Literal["bp", "sites"], int]:
     for unit in ("snps", "snp", "sites"):
         if number.endswith(unit):
             count = number.removesuffix(unit).strip()
-            if count.isdigit() and int(count) > 0:
+            if count.isdecimal() and int(count) > 0:
                 return "sites", int(count)
             raise UsageError(f"'{text}' is no number of SNPs: give it as 50snps")
     return "bp", parse_size(text)

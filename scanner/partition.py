@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scanner.bgzf import ContigIndex
 from scanner.regions import Region
-from scanner.windows import Windows
+from scanner.windows import Windows, sliding
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -79,20 +79,21 @@ def cut(
 
     Returns
     -------
-    Parts in order; the cores of a region's parts tile it.
+    Parts in order; the cores of a region's parts tile it. A region without windows has parts without windows where it
+    is read, none where not.
     """
     density = {region.contig: _cumulative(entries[region.contig], lengths[region.contig]) for region in regions}
     target = part_records(sum(float(density[contig][-1]) for contig in density), haplotypes)
     parts: list[Part] = []
     for segment, (region, windows) in enumerate(zip(regions, laid, strict=True)):
-        before = _records_before(density[region.contig], windows.start)
-        for first, last in _runs(windows, before, target):
+        grid = windows if len(windows) or not read_core else sliding(region, CELL, CELL)
+        before = _records_before(density[region.contig], grid.start)
+        for first, last in _runs(grid, before, target):
             run = windows[first:last]
-            low = region.start if first == 0 else int(windows.start[first])
-            high = region.end if last == len(windows) else int(windows.start[last])
-            start, end = int(run.start.min()), int(run.end.max())
-            if read_core:
-                start, end = min(start, low), max(end, high)
+            low = region.start if first == 0 else int(grid.start[first])
+            high = region.end if last == len(grid) else int(grid.start[last])
+            reach = int(run.end.max()) if len(run) else high
+            start, end = (low, max(high, reach)) if read_core else (int(run.start[0]), reach)
             ends = _records_before(density[region.contig], np.array([low, high]))
             read = Region(region.contig, start, end)
             parts.append(Part(len(parts), segment, read, (low, high), run, int(np.diff(ends)[0])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ ALL = "all"
 """Name of the one population where no population file is given; score columns then have no suffix."""
 
 _NAME = re.compile(r"[A-Za-z0-9_+-]+")
-_HEADINGS = {"sample", "samples", "sample_id", "individual", "iid", "#sample", "#iid"}
+_HEADINGS = {"sample", "samples", "sample_id", "individual", "iid"}
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ def select(header: Sequence[str], populations: Path | None, samples: Path | None
         For samples that the VCF has not, that are named twice, or for populations nobody belongs to.
     """
     index = {name: at for at, name in enumerate(header)}
-    kept = set(index) if samples is None else set(_known(samples, [row[0] for row in _rows(samples, 1)], index))
+    kept = set(index) if samples is None else set(_known(samples, [row[0] for row in _rows(samples, 1, index)], index))
     if populations is None:
         members = tuple(at for name, at in index.items() if name in kept)
         return Selection({ALL: members}, named=False)
-    rows = _rows(populations, 2)
+    rows = _rows(populations, 2, index)
     names = _known(populations, [row[0] for row in rows], index)
     groups: dict[str, list[int]] = {}
     for name, (_, population) in zip(names, rows, strict=True):
@@ -84,8 +84,8 @@ def select(header: Sequence[str], populations: Path | None, samples: Path | None
     return Selection({name: tuple(members) for name, members in groups.items()}, named=True)
 
 
-def _rows(path: Path, columns: int) -> list[list[str]]:
-    """Read the first columns of a small text table."""
+def _rows(path: Path, columns: int, known: Container[str]) -> list[list[str]]:
+    """Read the first columns of a small text table; a heading is one only where no sample has its name."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -99,8 +99,9 @@ def _rows(path: Path, columns: int) -> list[list[str]]:
         fields = line.split("\t") if "\t" in line else line.split() if columns > 1 else [line]
         fields = [field.strip() for field in fields]
         if len(fields) < columns or not all(fields[:columns]):
-            raise InputError(f"{path}, line {number}: expected {columns} columns (sample, population), found '{line}'")
-        if not rows and fields[0].lower() in _HEADINGS:
+            expected = "2 columns (sample, population)" if columns > 1 else "a sample"
+            raise InputError(f"{path}, line {number}: expected {expected}, found '{line}'")
+        if not rows and fields[0].lower() in _HEADINGS and fields[0] not in known:
             continue
         rows.append(fields[:columns])
     if not rows:

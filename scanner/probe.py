@@ -75,7 +75,7 @@ def _probe(source: vcf.Source, selection: Selection, regions: Sequence[Region], 
             low += samples * ploidy
             there = (columns != ABSENT).sum(axis=1)
             present[name] = max(present[name], int(there.max(initial=0)))
-        genotypes = chunk.alleles.reshape(len(chunk.alleles), -1, ploidy)
+        genotypes = chunk.alleles.reshape(len(chunk.alleles), chunk.alleles.shape[1] // ploidy, ploidy)
         het = (genotypes == 0).any(axis=2) & (genotypes == 1).any(axis=2)
         hets, loose = hets + int(het.sum()), loose + int((het & chunk.unphased).sum())
         alleles += int((chunk.alleles != ABSENT).sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,7 @@ def read_lengths(path: Path) -> dict[str, int]:
         fields = line.split()
         if not fields or line.startswith("#"):
             continue
-        if len(fields) < 2 or not fields[1].isdigit() or int(fields[1]) < 1:
+        if len(fields) < 2 or not fields[1].isdecimal() or int(fields[1]) < 1:
             raise InputError(f"{path}, line {number}: expected a contig and its length in bp, found '{line.strip()}'")
         lengths[fields[0]] = int(fields[1])
     if not lengths:
@@ -206,13 +207,13 @@ def _lines(path: Path) -> list[str]:
         return text.decode("utf-8").splitlines()
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as text: {error}") from error
 
 
 def _interval(path: Path, number: int, line: str) -> tuple[str, int, int]:
     fields = line.split("\t") if "\t" in line else line.split()
-    if len(fields) >= 3 and fields[1].strip().isdigit() and fields[2].strip().isdigit():
+    if len(fields) >= 3 and fields[1].strip().isdecimal() and fields[2].strip().isdecimal():
         start, end = int(fields[1]), int(fields[2])
         if start < end:
             return fields[0], start, end

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scanner.errors import UsageError
 
-_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>bp|kb|mb|gb|k|m|g)?", re.IGNORECASE)
+_SIZE = re.compile(r"(?P<number>(?:\d+|\d{1,3}(?:[,_]\d{3})+)(?:\.\d+)?)(?P<unit>bp|kb|mb|gb|k|m|g)?", re.IGNORECASE)
 _FACTOR = {"": 1, "b": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
@@ -60,10 +60,10 @@ def parse_size(text: str) -> int:
     >>> parse_size("100kb"), parse_size("1.5Mb"), parse_size("5000")
     (100000, 1500000, 5000)
     """
-    match = _SIZE.fullmatch(text.strip().replace(",", "").replace("_", ""))
+    match = _SIZE.fullmatch(text.strip())
     if match is not None:
         unit = (match["unit"] or "")[:1].lower()
-        size = round(float(match["number"]) * _FACTOR[unit], 6)
+        size = round(float(match["number"].replace(",", "").replace("_", "")) * _FACTOR[unit], 6)
         if size >= 1 and size == int(size):
             return int(size)
     raise UsageError(f"'{text}' is no length: give whole base pairs above 0, such as 100kb, 1.5Mb or 5000")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,12 @@ from typing import Any, Protocol
 from scanner import provenance, sites
 from scanner.compute import Done, Job, Task, compute, part_name, tasks
 from scanner.errors import InputError, Stopped
-from scanner.gather import Accounts, gather
+from scanner.gather import Accounts, gather, reconcile
 from scanner.options import ScanOptions
 from scanner.parts import PartStore
 from scanner.plan import Mapper, Plan, make_plan
 from scanner.publish import Published, publish
 from scanner.workspace import Workspace, write_text
-
-log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of the parts on disk: parts of another are computed anew."""
@@ -52,7 +49,9 @@ class Outcome:
     accounts
         What was counted; None likewise.
     published
-        The browser files.
+        The browser files; None where they were there already.
+    kept
+        Number of parts that an earlier run had finished.
     seconds
         Time that it took.
     """
@@ -61,6 +60,7 @@ class Outcome:
     plan: Plan | None
     accounts: Accounts | None
     published: Published | None
+    kept: int
     seconds: float
 
 
@@ -100,15 +100,16 @@ def scan(
     began = time.monotonic()
     workspace = Workspace(out)
     fresh = workspace.open()
-    try:
-        with workspace.locked():
+    with workspace.locked():
+        try:
             outcome = _locked_scan(options, workspace, workers, progress, command, force)
-    except KeyboardInterrupt as stop:
-        raise Stopped(f"stopped; what is finished is kept in {out}: run the same command again to go on") from stop
-    except BaseException:
-        workspace.leave(fresh=fresh)
-        raise
-    workspace.tidy()
+        except KeyboardInterrupt as stop:
+            workspace.leave(fresh=fresh)
+            raise Stopped(f"stopped; what is finished is kept in {out}: run the same command again to go on") from stop
+        except BaseException:
+            workspace.leave(fresh=fresh)
+            raise
+        workspace.tidy()
     return dataclasses.replace(outcome, seconds=time.monotonic() - began)
 
 
@@ -126,21 +127,36 @@ def _locked_scan(
         plan = make_plan(options, workspace.hidden, mapper)
         identity = identify(plan)
         digest = workspace.resume(identity, force=force)
-        if workspace.finished() is not None and not workspace.unfinished():
-            return Outcome(workspace.root, None, None, None, 0.0)
+        held = None if force else workspace.complete(identity)
+        if held is not None:
+            return Outcome(workspace.root, None, None, _redrawn(workspace, held, options.genome), 0, 0.0)
         job_tasks = tasks(plan, PartStore(workspace.parts, digest))
         job = job_tasks[0].job
-        _compute_missing(job_tasks, mapper, progress)
+        kept = _compute_missing(job_tasks, mapper, progress)
         if job.site_scores:
             _compute_missing_sites(job, plan, mapper, progress)
-        progress.start("joining the parts", 0)
-        accounts = gather(plan, job, workspace.root)
-    _check_unchanged(options.vcf, identity)
+    progress.start("joining the parts", 0)
+    try:
+        _check_unchanged(options.vcf, identity)
+        facts, accounts = reconcile(plan, job)
+    except InputError:  # no result can be made of these parts
+        workspace.drop_parts()
+        raise
+    workspace.clear()
+    gather(plan, job, workspace.root, facts, accounts)
     record = _record(plan, identity, started, command)
     write_text(workspace.root / "run.json", provenance.as_json(record))
     progress.start("drawing tracks", len(plan.columns))
     published = publish(workspace.root, progress=lambda _done, _total: progress.advance(1))
-    return Outcome(workspace.root, plan, accounts, published, 0.0)
+    return Outcome(workspace.root, plan, accounts, published, kept, 0.0)
+
+
+def _redrawn(workspace: Workspace, held: dict[str, Any], genome: str | None) -> Published | None:
+    """Draw a result that is there for another genome, where one is asked for: the scores stay what they are."""
+    if held.get("genome") == genome:
+        return None
+    write_text(workspace.root / "run.json", provenance.as_json({**held, "genome": genome}))
+    return publish(workspace.root)
 
 
 @contextlib.contextmanager
@@ -158,16 +174,14 @@ def lazy_workers(workers: Callable[[int], contextlib.AbstractContextManager[Mapp
         yield mapper
 
 
-def _compute_missing(job_tasks: Sequence[Task], mapper: Mapper, progress: Progress) -> None:
-    """Compute the parts that are not on disk."""
+def _compute_missing(job_tasks: Sequence[Task], mapper: Mapper, progress: Progress) -> int:
+    """Compute the parts that are not on disk; give the number of those that were."""
     store = job_tasks[0].job.store
     missing = [task for task in job_tasks if store.facts(part_name(task.part.index)) is None]
-    kept = len(job_tasks) - len(missing)
-    if kept:
-        log.info("going on: %d of %d parts are done already", kept, len(job_tasks))
     progress.start("scanning", sum(task.part.records for task in missing))
     for done in mapper(compute, missing):
         _tell(done, progress)
+    return len(job_tasks) - len(missing)
 
 
 def _compute_missing_sites(job: Job, plan: Plan, mapper: Mapper, progress: Progress) -> None:
@@ -221,7 +235,7 @@ def identify(plan: Plan) -> dict[str, Any]:
 def _check_unchanged(vcf: Path, identity: Mapping[str, Any]) -> None:
     found = provenance.fingerprint(vcf)
     if identity["vcf"] != f"{found['size']:,} bytes {found['sha256'][:12]}":
-        raise InputError(f"{vcf} was replaced while it was read: scan it again, with --force to drop the old parts")
+        raise InputError(f"{vcf} was replaced while it was read: scan it again")
 
 
 def _record(plan: Plan, identity: Mapping[str, Any], started: datetime, command: Sequence[str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ Float = NDArray[np.float64]
 
 
 class Reason(IntEnum):
-    """Why a window has no value for a score; 0 where it has one."""
+    """Why a window has no value for a score; 0 where it has one. docs/statistics.md explains each."""
 
     VALUE = 0
     UNCALLABLE = 1
@@ -31,18 +31,6 @@ class Reason(IntEnum):
     NO_VARIATION = 5
     MISSING_DATA = 6
     UNDEFINED = 7
-
-
-REASON_TEXT = {
-    Reason.VALUE: "has a value",
-    Reason.UNCALLABLE: "less of the window is callable than --min-callable asks",
-    Reason.FEW_SITES: "the window holds fewer sites than --min-sites asks",
-    Reason.UNPHASED: "the score needs phase and too many heterozygous genotypes have none",
-    Reason.UNPOLARISED: "the score needs the ancestral allele and too few sites have one",
-    Reason.NO_VARIATION: "too few segregating sites in the populations concerned",
-    Reason.MISSING_DATA: "too few genotypes are called",
-    Reason.UNDEFINED: "the score's denominator is zero here",
-}
 
 
 @dataclass(frozen=True)

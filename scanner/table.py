@@ -293,20 +293,22 @@ def _parse(path: Path, chunk: list[str], first: int, header: list[str]) -> Float
     try:
         return np.loadtxt(texts, np.float64, delimiter="\t", comments=None, usecols=range(1, last), ndmin=2)
     except ValueError:
-        for number, line in enumerate(texts, first):
-            for name, cell in zip(header[1:last], line.rstrip("\n").split("\t")[1:], strict=False):
-                if not _is_number(cell):
-                    raise InputError(f"{path}:{number}: '{cell}' in column {name} is no number") from None
-        raise
+        cells = (
+            (number, name, cell)
+            for number, line in enumerate(texts, first)
+            for name, cell in zip(header[1:last], line.rstrip("\n").split("\t")[1:], strict=False)
+        )
+        number, name, cell = next(item for item in cells if not _is_number(item[2]))
+        raise InputError(f"{path}:{number}: '{cell}' in column {name} is no number") from None
 
 
 def _is_number(text: str) -> bool:
-    """Tell whether a cell reads as a number."""
+    """Tell whether a cell reads as a number; ``float`` also takes 1_000, which numpy does not."""
     try:
         float(text)
     except ValueError:
         return False
-    return True
+    return "_" not in text
 
 
 def _check_rows(path: Path, code: NDArray[np.int32], numbers: Float) -> None:

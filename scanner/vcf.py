@@ -106,7 +106,8 @@ def open_source(path: Path, *, lengths: Mapping[str, int] | None = None, fallbac
     known = {**stated, **(lengths or {})}
     index = bgzf.find_index(path) or _index_in(fallback, path)
     if index is None:
-        index = bgzf.make_index(path, kind, max(known.values(), default=0), fallback)
+        with quiet_htslib():
+            index = bgzf.make_index(path, kind, max(known.values(), default=0), fallback)
     entries = bgzf.read_index(index, contigs)
     bgzf.check_fresh(path, index, entries, kind)
     if not entries:
@@ -247,9 +248,10 @@ def _site_reasons(records: _Gathered, positions: Int, mask: Mask | None, options
 
 def _mark_repeats(records: _Gathered, positions: Int, reasons: NDArray[np.str_]) -> None:
     """Set aside records that share a position: a split multiallelic site as such, copies of a record but the first."""
-    _, group, size = np.unique(positions, return_inverse=True, return_counts=True)
-    for site in np.flatnonzero(size > 1):
-        rows = np.flatnonzero(group == site)
+    first = np.flatnonzero(np.diff(positions, prepend=-1))
+    last = np.append(first[1:], len(positions))
+    for site in np.flatnonzero(last - first > 1):
+        rows = np.arange(first[site], last[site])
         alleles = {(records.ref[row], records.alt[row]) for row in rows}
         if len(alleles) > 1:
             reasons[rows] = "multiallelic"
@@ -310,19 +312,30 @@ def chunks(
 def _records(source: Source, region: Region, reaches_end: bool) -> Iterator[Iterator[Any]]:
     """Open the file at a region: lines of text for VCF, cyvcf2's variants for BCF."""
     try:
-        if source.kind == "vcf":
-            with pysam.TabixFile(str(source.path), index=str(source.index), encoding="latin-1") as tabix:
-                end = None if reaches_end else region.end
-                yield _guarded(tabix.fetch(region.contig, region.start, end), source, region)
-            return
         with quiet_htslib():
-            bcf = cyvcf2.VCF(str(source.path))
-            bcf.set_index(str(source.index))
-            last = "" if reaches_end else str(region.end)
-            yield _guarded(bcf(f"{{{region.contig}}}:{region.start + 1}-{last}"), source, region)
-            bcf.close()
+            end = None if reaches_end else region.end
+            if source.kind == "vcf":
+                with pysam.TabixFile(str(source.path), index=str(source.index), encoding="latin-1") as tabix:
+                    yield _guarded(tabix.fetch(region.contig, region.start, end), source, region)
+            else:
+                bcf = cyvcf2.VCF(str(source.path))
+                bcf.set_index(str(source.index))
+                found = bcf(f"{{{region.contig}}}:{region.start + 1}-{end or ''}")
+                yield _guarded(_whole(found, source, region, end), source, region)
+                bcf.close()
     except (OSError, ValueError) as error:
         raise _damaged(source, region) from error
+
+
+def _whole(variants: Iterator[Any], source: Source, region: Region, end: int | None) -> Iterator[Any]:
+    """Yield all of cyvcf2's variants, or raise: its iterator ends at damaged data as if the region ended there."""
+    reached = region.start
+    for variant in variants:
+        reached = max(reached, variant.start)
+        yield variant
+    with pysam.VariantFile(str(source.path), index_filename=str(source.index)) as rest:
+        if any(record.start > reached for record in rest.fetch(region.contig, reached, end)):
+            raise OSError("records are left")
 
 
 def _guarded(records: Iterator[Any], source: Source, region: Region) -> Iterator[Any]:

@@ -6,7 +6,9 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +23,8 @@ Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 AHEAD = 2
 """Tasks a worker that are submitted at a time: enough to keep it busy, few enough for any genome."""
+
+_TALKATIVE = ("asyncio", "distributed", "tornado")
 
 
 def available_threads() -> int:
@@ -61,27 +65,61 @@ def workers(threads: int, scheduler: str | None, scratch: Path, tasks: int) -> I
     if scheduler is None and min(threads, tasks) <= 1:
         yield map
         return
+    with _quiet(), contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
+        client = (
+            _connect(stack, scheduler) if scheduler is not None else _start(stack, last, min(threads, tasks), scratch)
+        )
+        yield lambda function, items: _spread(client, function, items)
+
+
+def _start(stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: int, scratch: Path) -> Client:
+    """Start processes on this machine; where the work fails, they stop in the middle of theirs.
+
+    Parameters
+    ----------
+    stack
+        Stops them.
+    last
+        Ends after ``stack``: no further Ctrl-C is heard until they have stopped.
+    processes, scratch
+        Their number, and the folder for Dask's own files.
+    """
     from distributed import Client, LocalCluster
 
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_quiet())
-        if scheduler is not None:
-            client = stack.enter_context(_connect(scheduler))
-        else:
-            cluster = stack.enter_context(
-                LocalCluster(
-                    n_workers=min(threads, tasks),
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address=None,
-                    memory_limit=0,
-                    local_directory=str(scratch),
-                    silence_logs=logging.CRITICAL,
-                )
-            )
-            client = stack.enter_context(Client(cluster))
-            client.run(_ignore_interrupts)
-        yield lambda function, items: _spread(client, function, items)
+    def stop(kind: type[BaseException] | None, *_error: object) -> None:
+        last.enter_context(_interrupts_wait(drop=True))
+        for nanny in cluster.workers.values() if kind is not None else ():
+            nanny.close_gracefully()  # it starts no other process in place of the one that ends now
+            if nanny.pid is not None:
+                os.kill(nanny.pid, signal.SIGKILL)
+
+    with _deaf_children():
+        cluster = LocalCluster(
+            n_workers=processes,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            memory_limit=0,
+            local_directory=str(scratch),
+            silence_logs=logging.CRITICAL,
+        )
+        stack.enter_context(cluster)
+        client: Client = stack.enter_context(Client(cluster))
+        stack.push(stop)
+    return client
+
+
+def _connect(stack: contextlib.ExitStack, address: str) -> Client:
+    """Use a cluster that is running already."""
+    from distributed import Client
+
+    try:
+        client: Client = stack.enter_context(Client(address, timeout=10))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no Dask scheduler answers at {address}: give it as tcp://HOST:PORT") from error
+    if not client.nthreads():
+        raise RunError(f"the Dask scheduler at {address} has no workers: start some with 'dask worker {address}'")
+    return client
 
 
 def _spread(client: Client, function: Callable[[Task], Result], items: Iterable[Task]) -> Iterator[Result]:
@@ -113,33 +151,48 @@ def _spread(client: Client, function: Callable[[Task], Result], items: Iterable[
         submit()
 
 
-def _connect(address: str) -> Client:
-    from distributed import Client
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Leave Ctrl-C to this process, which stops the workers in order, and only once they stand.
 
+    Processes and threads that start now inherit a mask that blocks the signal.
+    """
+    resource_tracker.ensure_running()  # it would take the signal out of the mask of the thread that starts it
+    with _interrupts_wait():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _interrupts_wait(*, drop: bool = False) -> Iterator[None]:
+    """Let no Ctrl-C disturb what must be done to its end; it takes effect afterwards, unless it is dropped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: waiting.append(number))
     try:
-        client = Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"no Dask scheduler answers at {address}: give it as tcp://HOST:PORT") from error
-    if not client.nthreads():
-        client.close()
-        raise RunError(f"the Dask scheduler at {address} has no workers: start some with 'dask worker {address}'")
-    return client
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the main process, which stops the workers in order."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if waiting and not drop:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask's own log lines off the terminal while its processes come and go."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.nanny", "tornado", "asyncio")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
+    import distributed  # noqa: F401  # sets the levels of its loggers when it is imported
+
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in _TALKATIVE]
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in names}
+    for logger in levels:
         logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in levels.items():
             logger.setLevel(level)

@@ -75,7 +75,10 @@ class Workspace:
         fresh = not self.root.exists()
         try:
             self.hidden.mkdir(parents=True, exist_ok=True)
+            (self.hidden / "lock").touch()
         except OSError as error:
+            if fresh:
+                shutil.rmtree(self.root, ignore_errors=True)
             raise OutputError(f"--out {self.root} cannot be made or written: {error.strerror}") from error
         return fresh
 
@@ -126,10 +129,9 @@ class Workspace:
         UsageError
             Where the folder belongs to another run and ``force`` is not given.
         """
-        finished = self.finished()
-        known = _read(self.hidden / "identity.json", "vcf") or (finished or {}).get("identity")
+        known = _read(self.hidden / "identity.json", "vcf") or (self.finished() or {}).get("identity")
         if force:
-            self.clear()
+            self.drop_parts()
         elif known is not None and dict(known) != dict(identity):
             changed = "; ".join(differences(known, identity)[:4])
             raise UsageError(
@@ -139,37 +141,51 @@ class Workspace:
         write_text(self.hidden / "identity.json", json.dumps(identity, indent=1, sort_keys=True) + "\n")
         return digest(identity)
 
+    def complete(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Give the run.json of this very scan where nothing of it remains to be done, else None.
+
+        Parameters
+        ----------
+        identity
+            Inputs and options, flat.
+        """
+        finished = self.finished()
+        if finished is None or finished.get("identity") != dict(identity) or self.parts.is_dir():
+            return None
+        return finished if (self.root / "windows.tsv.gz").is_file() else None
+
     def clear(self) -> None:
-        """Remove earlier results and parts; nothing that is not popscan's."""
+        """Remove earlier results; nothing that is not popscan's."""
         for name in RESULTS:
             path = self.root / name
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+    def drop_parts(self) -> None:
+        """Remove finished parts."""
         shutil.rmtree(self.parts, ignore_errors=True)
 
     def leave(self, *, fresh: bool) -> None:
-        """Take away what `open` made, where the run ended before it put anything there.
+        """Take away what a run put here before it failed, where it finished no part that could be of use.
 
         Parameters
         ----------
         fresh
             What `open` returned.
         """
+        if any(self.parts.glob("[!.]*.json")):
+            return
+        self.tidy()
         with contextlib.suppress(OSError):
-            if {entry.name for entry in self.hidden.iterdir()} <= {"lock"}:
-                shutil.rmtree(self.hidden)
-                if fresh:
-                    self.root.rmdir()
-
-    def unfinished(self) -> bool:
-        """Tell whether parts of a run are there that has not come to its end."""
-        return self.parts.is_dir()
+            if fresh:
+                shutil.rmtree(self.hidden, ignore_errors=True)
+                self.root.rmdir()
 
     def tidy(self) -> None:
         """Remove what was only needed during the run; an index that had to be made here stays."""
-        shutil.rmtree(self.parts, ignore_errors=True)
+        self.drop_parts()
         for name in ("identity.json", "lock"):
             (self.hidden / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):

@@ -25,7 +25,7 @@ LAYERS = {
     },
     3: {
         "check", "compare", "compute", "evaluate", "explain", "gather", "options", "partition", "parts", "plan",
-        "probe", "provenance", "publish", "scan", "sites", "train", "workspace",
+        "probe", "provenance", "publish", "scan", "serve", "sites", "train", "workspace",
     },
     4: {"cli"},
 }  # fmt: skip
@@ -42,6 +42,7 @@ ONLY = {
     "keras": {"network"},
     "msprime": {"simulate"},
     "tensorflow": {"network"},
+    "tornado": {"serve"},
     "tskit": {"simulate", "trees"},
 }
 

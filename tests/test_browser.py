@@ -388,6 +388,7 @@ def test_a_session(tmp_path: Path):
     assert (drawn[0].get("color"), drawn[0].get("altColor")) == ("0,114,178", "213,94,0")
     assert (drawn[0].get("height"), drawn[0].get("autoScale")) == ("70", "false")
     assert drawn[1].get("color") is None  # each call has its own
+    assert drawn[1].get("featureVisibilityWindow") == "-1"
     axes = [(item.get("minimum"), item.get("maximum"), item.get("baseline")) for item in root.iter("DataRange")]
     assert axes == [("-2.4", "2.4", "0"), ("0", "0.5", "0")]
 

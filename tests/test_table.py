@@ -117,10 +117,20 @@ def test_reading_in_chunks_changes_nothing(tmp_path: Path, monkeypatch: pytest.M
     np.testing.assert_array_equal(pieces.columns["sites"], [7, 0, NAN])
 
 
+def test_a_contig_without_windows_leaves_no_trace(tmp_path: Path):
+    with TableWriter(tmp_path / "windows.tsv.gz", ["pi"]) as writer:
+        writer.write("2", [], [], np.empty((0, 1)), [])
+        writer.write("1", [5], [9], [[0.5]], ["."])
+    assert read_table(tmp_path / "windows.tsv.gz").contigs == ("1",)
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path):
     one = write_rows(tmp_path / "one.tsv.gz", ["sites", "pi"], ROWS)
     other = write_rows(tmp_path / "other.tsv.gz", ["sites", "pi"], ROWS)
-    assert one.read_bytes() == other.read_bytes()
+    with TableWriter(tmp_path / "by row.tsv.gz", ["sites", "pi"]) as writer:
+        for contig, start, end, cells, word in ROWS:
+            writer.write(contig, [start], [end], [cells], [word])
+    assert one.read_bytes() == other.read_bytes() == (tmp_path / "by row.tsv.gz").read_bytes()
     assert Path(f"{one}.tbi").read_bytes() == Path(f"{other}.tbi").read_bytes()
 
 
@@ -235,6 +245,7 @@ def test_a_disk_that_fills_up_at_the_end(tmp_path: Path, monkeypatch: pytest.Mon
         (GOOD.replace("0.25", "0.25\t3"), r":2: expected 6 tab-separated columns, found 7"),
         (GOOD.removesuffix("\n"), ":3: expected"),
         (GOOD.replace("0.25", "0,25"), r":2: '0,25' in column pi is no number"),
+        (GOOD.replace("0.25", "1_0"), r":2: '1_0' in column pi is no number"),
         (GOOD.replace("0.25", ""), r":2: '' in column pi is no number"),
         (GOOD.replace("0.25", "inf"), ":2: .* infinite"),
         (GOOD.replace("2\t50\t150", "2\t150\t150"), ":3: bounds"),

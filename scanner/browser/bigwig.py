@@ -137,8 +137,6 @@ def write_bigwig(path: Path, tiling: Tiling, values: Float) -> bool:
         _verify(temporary, path, parts)
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # pyBigWig raises RuntimeError for all that goes wrong
-        if isinstance(error, OutputError):
-            raise
         raise OutputError(f"cannot write {path}: {error}") from error
     finally:
         with contextlib.suppress(OSError):

@@ -90,10 +90,11 @@ def write_session(path: Path, genome: str, locus: Region, tracks: Sequence[IgvTr
             name = f"{track.name} calls"
             # No index attribute: IGV takes it for a path of its own and finds the index beside the file without it.
             ElementTree.SubElement(resources, "Resource", path=track.calls, type="bed", name=name)
-            # No colour either: it would replace those of the calls.
+            # No colour either: it would replace those of the calls. -1: shown however far one zooms out.
             ElementTree.SubElement(
                 panel, "Track", clazz="org.broad.igv.track.FeatureTrack", id=track.calls, name=name,
-                displayMode="SQUISHED", fontSize="10", height=str(CALLS_HEIGHT), visible="true",
+                displayMode="SQUISHED", featureVisibilityWindow="-1", fontSize="10", height=str(CALLS_HEIGHT),
+                visible="true",
             )  # fmt: skip
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")

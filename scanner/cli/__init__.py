@@ -1,4 +1,4 @@
-"""The command line: one module a command, shared options in `options`, exit codes here."""
+"""The command line: one module a command, all of them in `group`, shared options in `options`, exit codes here."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import errno
 import logging
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
-
-import scanner
-from scanner.cli import check, demo, plan, publish, scan
 from scanner.errors import PopscanError, Stopped
 
 _DISK = {
@@ -21,20 +18,13 @@ _DISK = {
 }
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(scanner.__version__, prog_name="popscan")
-def cli() -> None:
-    """Scan genomes for the marks of evolution, and see the result in a genome browser.
+def __getattr__(name: str) -> Any:
+    """Load the commands, and the libraries that they need, when they are asked for."""
+    if name == "cli":
+        from scanner.cli.group import cli
 
-    popscan reads a population VCF or BCF, slides windows along every chromosome, computes the classical statistics of
-    population genetics in one pass, and writes bigWig and BED tracks with a session for IGV.
-
-    Start with 'popscan demo', or with 'popscan scan VCF'.
-    """
-
-
-for command in (demo.demo, scan.scan, plan.plan, check.check, publish.publish):
-    cli.add_command(command)
+        return cli
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,12 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     logging.captureWarnings(not debug)
     try:
-        status = cli.main(args=words, prog_name="popscan", standalone_mode=False)
-    except click.exceptions.Abort:
-        return _fail("stopped", 1)
-    except click.ClickException as error:
-        error.show()
-        return 2
+        return _run(words)
     except PopscanError as error:
         if debug and not isinstance(error, Stopped):
             raise
@@ -63,10 +48,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except OSError as error:
-        if debug or error.errno not in _DISK:
+        if debug:
             raise
-        return _fail(f"{error.filename or 'a file'} cannot be written: {_DISK[error.errno]}", 1)
-    return int(status or 0)
+        return _fail(f"{error.filename or 'a file'}: {_DISK.get(error.errno or 0, error.strerror or str(error))}", 1)
+
+
+def _run(words: list[str]) -> int:
+    """Find the command and run it; what click itself refuses comes with the command's usage."""
+    import click  # here and in __getattr__, so that Ctrl-C ends in a word while libraries load
+
+    from scanner.cli.group import cli
+
+    try:
+        return int(cli.main(args=words, prog_name="popscan", standalone_mode=False, obj=words) or 0)
+    except click.exceptions.Abort:
+        return _fail("stopped", 1)
+    except click.ClickException as error:
+        error.show()
+        return 2
 
 
 def _fail(message: str, code: int) -> int:

@@ -19,7 +19,7 @@ def notes(plan: Plan | None) -> list[str]:
     if plan is None:
         return []
     found = []
-    probe, wanted = plan.probe, set(plan.options.statistics)
+    probe, wanted = plan.probe, {column.name for column in plan.columns}
     phase = [n for p in registry.PRODUCERS if p.needs_phase for n in p.names if n in wanted]
     polarity = [n for p in registry.PRODUCERS if p.needs_polarity for n in p.names if n in wanted]
     if probe.unphased > NOTICE and phase:
@@ -40,11 +40,14 @@ def notes(plan: Plan | None) -> list[str]:
 def summary(outcome: Outcome) -> list[str]:
     """Say what a scan did and how to look at it."""
     if outcome.plan is None or outcome.accounts is None:
-        return [f"{outcome.root} holds this very scan already; --force makes it anew"]
+        lines = [f"{outcome.root} holds this very scan already; --force makes it anew"]
+        return lines if outcome.published is None else [*lines, *published_lines(outcome.published)]
     total: Counter[str] = sum(outcome.accounts.records.values(), Counter())
     used = total.pop("sites", 0)
     rest = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in total.most_common())
+    went_on = [f"went on from {outcome.kept:,} finished parts of {len(outcome.plan.parts):,}"] if outcome.kept else []
     lines = [
+        *went_on,
         f"{used:,} sites used" + (f"; not used: {rest}" if rest else ""),
         f"{outcome.plan.windows:,} windows, {len(outcome.plan.columns)} columns, {outcome.seconds:.1f} s",
     ]

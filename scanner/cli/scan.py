@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,8 @@ def perform(
     """Run a scan with a progress bar, then say what came of it."""
     factory = worker_factory(threads, scheduler)
     with Bar(quiet=quiet) as bar:
-        outcome = run_scan(options, out, factory, bar, command=["popscan", *sys.argv[1:]], force=force)
+        command = ["popscan", *click.get_current_context().obj]
+        outcome = run_scan(options, out, factory, bar, command=command, force=force)
     if quiet:
         return
     for line in [*notes(outcome.plan), *summary(outcome)]:

@@ -276,7 +276,7 @@ def _nearest(sites: int, live: Int32, tally: _Tally) -> float:  # pragma: no cov
         else:
             for j in range(len(row)):
                 compared = sites - np.int64(tally.lost[i, j]) - tally.lost_of_column[j]
-                if tally.of_column[j] < FAR // 2 and 2 * compared >= sites:
+                if 2 * compared >= sites:  # where an absent one passes, all present ones do, with less
                     count = np.int64(row[j]) + tally.of_column[j] + tally.of_row[i]
                     best = min(best, count * sites / compared)
     return best if best < np.inf else np.nan

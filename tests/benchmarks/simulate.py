@@ -17,13 +17,22 @@ UNIT = 10_000_000
 POPULATIONS = ("A", "B", "C")
 
 
-def demography() -> object:
-    """Three populations of 10,000: C leaves first, then A and B part."""
+def demography(growing: bool) -> object:
+    """Three populations of 10,000: C leaves first, then A and B part; growing ones end with ten times as many.
+
+    Growth gives the many rare variants of large human samples.
+    """
     import msprime
 
     history = msprime.Demography()
-    for name in (*POPULATIONS, "AB", "ABC"):
+    for name in POPULATIONS:
+        history.add_population(name=name, initial_size=100_000 if growing else 10_000)
+    for name in ("AB", "ABC"):
         history.add_population(name=name, initial_size=10_000)
+    if growing:
+        for name in POPULATIONS:
+            history.add_population_parameters_change(time=0, growth_rate=np.log(10) / 500, population=name)
+            history.add_population_parameters_change(time=500, growth_rate=0, initial_size=10_000, population=name)
     history.add_population_split(time=1_000, derived=["A", "B"], ancestral="AB")
     history.add_population_split(time=2_000, derived=["AB", "C"], ancestral="ABC")
     return history
@@ -34,13 +43,13 @@ def sizes(diploids: int) -> list[int]:
     return [(diploids + 2 - place) // 3 for place in range(3)]
 
 
-def simulate(diploids: int, length: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def simulate(diploids: int, length: int, seed: int, growing: bool) -> tuple[np.ndarray, np.ndarray]:
     """Give positions (sites,) and derived alleles (sites, haplotypes) int8 of one stretch."""
     import msprime
 
     trees = msprime.sim_ancestry(
         dict(zip(POPULATIONS, sizes(diploids), strict=True)),
-        demography=demography(),
+        demography=demography(growing),
         sequence_length=length,
         recombination_rate=1e-8,
         random_seed=seed,
@@ -74,10 +83,10 @@ def heads(count: int, rng: np.random.Generator) -> tuple[np.ndarray, list[bytes]
     return swapped, middles
 
 
-def write(path: Path, diploids: int, length: int, seed: int) -> int:
+def write(path: Path, diploids: int, length: int, seed: int, growing: bool) -> int:
     """Write the VCF.gz with its index and population file; give the number of records."""
     unit = min(length, UNIT)
-    positions, matrix = simulate(diploids, unit, seed)
+    positions, matrix = simulate(diploids, unit, seed, growing)
     swapped, middles = heads(len(positions), np.random.default_rng(seed))
     tails = genotype_text(matrix, swapped)
     names = [f"{name}{number:04d}" for name, count in zip(POPULATIONS, sizes(diploids), strict=True)
@@ -112,5 +121,6 @@ if __name__ == "__main__":
     parser.add_argument("--diploids", type=int, default=500)
     parser.add_argument("--length", type=int, default=UNIT)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--growing", action="store_true")
     given = parser.parse_args()
-    print(write(given.path, given.diploids, given.length, given.seed))
+    print(write(given.path, given.diploids, given.length, given.seed, given.growing))

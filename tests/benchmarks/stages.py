@@ -1,0 +1,77 @@
+"""Run the popscan command under a profiler and print what each stage took; not to be run by hand.
+
+``stages.py RECORDS ARGUMENTS...`` Times of a stage do not hold those of the stages listed under it.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+import sys
+import time
+
+STAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "look at the input (plan.py, probe.py)": (("plan.py", "make_plan"),),
+    "choose sites, polarise (vcf.py)": (("vcf.py", "read"),),
+    "get records out of the file (vcf.py)": (("vcf.py", "_guarded"),),
+    "parse (decode.py)": (("decode.py", "decode_lines"), ("decode.py", "decode_variants"), ("decode.py", "decode_bcf")),
+    "pack (haplotypes.py)": (("haplotypes.py", "pack_populations"),),
+    "statistics": (("registry.py", "compute_all"),),
+    "commit parts (parts.py)": (("parts.py", "save"),),
+    "join parts, write the table (gather.py)": (("gather.py", "gather"),),
+    "draw tracks (publish.py)": (("publish.py", "publish"),),
+}
+LOAD = (("dispatcher.py", "_compile_for_args"),)
+
+
+def main() -> None:
+    """Profile one scan in this process."""
+    records = int(sys.argv[1])
+    began = time.perf_counter()
+    from scanner.cli import main as popscan
+
+    imports = time.perf_counter() - began
+    profile = cProfile.Profile(builtins=False)
+    status = profile.runcall(popscan, sys.argv[2:])
+    if status:
+        raise SystemExit(status)
+    times = cumulative(profile)
+    print(f"{'import popscan':42}{imports:8.3f} s")
+    for name, own in times.items():
+        print(f"{name:42}{own:8.3f} s{own / records * 1e6:8.2f} us/record")
+    print("Loading compiled kernels is part of the stage that first calls them.")
+
+
+def cumulative(profile: cProfile.Profile) -> dict[str, float]:
+    """Give the seconds of every stage without those of the stages that it calls, of the rest, and of loading."""
+    table = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    members = {place: stage for stage, places in {**STAGES, "load compiled kernels": LOAD}.items() for place in places}
+    stage_of = {key: members[place] for key in table if (place := (key[0].rpartition("/")[2], key[2])) in members}
+    own = dict.fromkeys([*STAGES, "load compiled kernels", "all the rest"], 0.0)
+    for key, (_, _, self_time, _, callers) in table.items():
+        for stage, share in shares(key, table, stage_of, {}).items():
+            own[stage or "all the rest"] += self_time * share
+        del callers
+    return own
+
+
+def shares(key: tuple, table: dict, stage_of: dict, seen: dict) -> dict[str | None, float]:
+    """Tell what share of a function's time belongs to which stage, by who called it for how long."""
+    if key in stage_of:
+        return {stage_of[key]: 1.0}
+    if key in seen:
+        return seen[key]
+    seen[key] = {None: 1.0}  # a function that calls itself
+    callers = table[key][4]
+    total = sum(entry[3] for entry in callers.values())
+    found: dict[str | None, float] = {}
+    for caller, entry in callers.items():
+        weight = entry[3] / total if total else 1 / len(callers)
+        for stage, share in shares(caller, table, stage_of, seen).items():
+            found[stage] = found.get(stage, 0.0) + weight * share
+    seen[key] = found or {None: 1.0}
+    return seen[key]
+
+
+if __name__ == "__main__":
+    main()
