@@ -126,43 +126,51 @@ def decode_variants(variants: list[Any], slots: Int, samples: int, ploidy: int, 
     alleles = np.full((count, samples * ploidy), ABSENT, np.int8)
     unphased = np.zeros((count, samples), np.bool_)
     wanted = np.flatnonzero(slots >= 0)
-    columns = slots[wanted]
     snps = 0
     for row, variant in enumerate(variants):
         positions[row] = variant.start
         kinds[row] = kind = _classify(variant, bounds)
         if kind != Kind.SNP:
             continue
-        genotypes = variant.genotype.array()[wanted]
+        genotypes = variant.genotype.array()
         width = genotypes.shape[1] - 1
         if width > ploidy:
             raise PloidyGrows(width)
-        if genotypes[:, :width].max(initial=0) > 1:
+        if not _take(genotypes, slots, ploidy, alleles[snps], unphased[snps]):
             raise InputError(f"{variant.CHROM}:{variant.POS}: {_FAULTS[_BAD_GENOTYPE]}")
-        alleles[snps].reshape(samples, ploidy)[columns] = _padded(genotypes[:, :width], ploidy)
-        unphased[snps, columns] = _unphased(variant, genotypes, wanted)
+        if width > 2:
+            unphased[snps, slots[wanted]] = _unphased(variant, wanted)
         bases[:, snps] = ord(variant.REF), ord(variant.ALT[0]), _ancestral(variant)
         snps += 1
     bases &= 0xDF  # ASCII upper case
     return Records(positions, kinds, bases[0, :snps], bases[1, :snps], bases[2, :snps], alleles[:snps], unphased[:snps])
 
 
-def _padded(calls: NDArray[np.int16], ploidy: int) -> Alleles:
-    """Widen calls to the block's ploidy; a lone '.' is a genotype missing as a whole."""
-    wide = np.full((len(calls), ploidy), ABSENT, np.int8)
-    wide[:, : calls.shape[1]] = calls
-    lone = (wide[:, 0] == MISSING) & (wide[:, 1:] == ABSENT).all(axis=1)
-    wide[lone] = MISSING
-    return wide
-
-
-def _unphased(variant: Any, genotypes: NDArray[np.int16], wanted: Int) -> Bools:
-    """Tell which genotypes are written without phase; cyvcf2 looks at the second allele alone."""
-    width = genotypes.shape[1] - 1
-    if width <= 2:
-        return np.asarray((genotypes[:, width] == 0) & ((genotypes[:, :width] != ABSENT).sum(axis=1) > 1))
+def _unphased(variant: Any, wanted: Int) -> Bools:
+    """Tell which genotypes of many alleles are written without phase: cyvcf2 looks at the second allele alone."""
     columns = str(variant).rstrip("\n").split("\t")[9:]
     return np.array(["/" in columns[sample].split(":", 1)[0] for sample in wanted], np.bool_)
+
+
+@numba.njit(cache=True, nogil=True)
+def _take(
+    genotypes: NDArray[np.int16], slots: Int, ploidy: int, alleles: Alleles, unphased: Bools
+) -> bool:  # pragma: no cover - compiled
+    """Take one record's genotypes from cyvcf2's array; False where an allele is none of a biallelic record."""
+    width = genotypes.shape[1] - 1
+    for sample in range(len(slots)):
+        if slots[sample] >= 0:
+            calls = alleles[slots[sample] * ploidy : (slots[sample] + 1) * ploidy]
+            there = 0
+            for place in range(width):
+                if genotypes[sample, place] > 1:
+                    return False
+                calls[place] = genotypes[sample, place]
+                there += calls[place] != ABSENT
+            unphased[slots[sample]] = genotypes[sample, width] == 0 and there > 1
+            if there == 1 and calls[0] == MISSING:  # a lone '.' is a genotype missing as a whole
+                calls[:] = MISSING
+    return True
 
 
 def _classify(variant: Any, bounds: tuple[int, int]) -> Kind:

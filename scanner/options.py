@@ -60,8 +60,8 @@ class ScanOptions:
         Floors below which a window has no values: callable share, and number of sites.
     max_missing, min_maf
         Largest share of uncalled alleles, and smallest frequency of the rarer one, of a site.
-    genome
-        IGV genome id or FASTA for the browser files; it does not change the scores.
+    genome, genes, email
+        For the browser files alone: IGV genome id or FASTA, GFF3 or GTF of genes, and whom to ask.
     """
 
     vcf: Path
@@ -82,6 +82,8 @@ class ScanOptions:
     max_missing: float = MAX_MISSING
     min_maf: float = 0.0
     genome: str | None = None
+    genes: Path | None = None
+    email: str | None = None
 
 
 def window_spec(window: str | None, step: str | None, bed: Path | None) -> WindowSpec:

@@ -83,7 +83,7 @@ def cut(
     is read, none where not.
     """
     density = {region.contig: _cumulative(entries[region.contig], lengths[region.contig]) for region in regions}
-    target = part_records(sum(float(density[contig][-1]) for contig in density), haplotypes)
+    target = part_records(sum(float(before[-1]) for _, before in density.values()), haplotypes)
     parts: list[Part] = []
     for segment, (region, windows) in enumerate(zip(regions, laid, strict=True)):
         grid = windows if len(windows) or not read_core else sliding(region, CELL, CELL)
@@ -142,8 +142,8 @@ def _runs(windows: Windows, before: Float, target: int) -> list[tuple[int, int]]
     return runs
 
 
-def _cumulative(entry: ContigIndex, length: int) -> Float:
-    """Estimate the number of records before every cell bound of a contig."""
+def _cumulative(entry: ContigIndex, length: int) -> tuple[Int, Float]:
+    """Give the cell bounds of a contig, and an estimate of the number of records before each."""
     cells = -(-length // CELL)
     slope = np.zeros(cells + 1)
     for start, width, share in entry.bins:
@@ -153,9 +153,10 @@ def _cumulative(entry: ContigIndex, length: int) -> Float:
             slope[high] -= share / (high - low)
     shares = np.concatenate([[0.0], np.cumsum(np.maximum(np.cumsum(slope[:-1]), 0))])
     records = entry.records if entry.records is not None else ((entry.last - entry.first) >> 16) // BYTES_PER_RECORD + 1
-    return np.asarray(shares / max(shares[-1], 1e-12) * records)
+    bounds = np.minimum(np.arange(cells + 1, dtype=np.int64) * CELL, length)
+    return bounds, np.asarray(shares / max(shares[-1], 1e-12) * records)
 
 
-def _records_before(cumulative: Float, positions: Int) -> Float:
+def _records_before(density: tuple[Int, Float], positions: Int) -> Float:
     """Estimate the number of records before positions in bp."""
-    return np.interp(positions / CELL, np.arange(len(cumulative)), cumulative)
+    return np.interp(positions, *density)

@@ -19,6 +19,7 @@ from scanner.options import ScanOptions
 from scanner.parts import PartStore
 from scanner.plan import Mapper, Plan, make_plan
 from scanner.publish import Published, publish
+from scanner.workers import uninterrupted
 from scanner.workspace import Workspace, write_text
 
 FORMAT = 1
@@ -104,8 +105,12 @@ def scan(
         try:
             outcome = _locked_scan(options, workspace, workers, progress, command, force)
         except KeyboardInterrupt as stop:
-            workspace.leave(fresh=fresh)
-            raise Stopped(f"stopped; what is finished is kept in {out}: run the same command again to go on") from stop
+            kept = workspace.leave(fresh=fresh)
+            raise Stopped(
+                f"stopped; what is finished is kept in {out}: run the same command again to go on"
+                if kept
+                else "stopped; nothing was finished yet"
+            ) from stop
         except BaseException:
             workspace.leave(fresh=fresh)
             raise
@@ -129,7 +134,7 @@ def _locked_scan(
         digest = workspace.resume(identity, force=force)
         held = None if force else workspace.complete(identity)
         if held is not None:
-            return Outcome(workspace.root, None, None, _redrawn(workspace, held, options.genome), 0, 0.0)
+            return Outcome(workspace.root, None, None, _redrawn(workspace, held, presentation(options)), 0, 0.0)
         job_tasks = tasks(plan, PartStore(workspace.parts, digest))
         job = job_tasks[0].job
         kept = _compute_missing(job_tasks, mapper, progress)
@@ -147,16 +152,22 @@ def _locked_scan(
     record = _record(plan, identity, started, command)
     write_text(workspace.root / "run.json", provenance.as_json(record))
     progress.start("drawing tracks", len(plan.columns))
-    published = publish(workspace.root, progress=lambda _done, _total: progress.advance(1))
+    published = publish(workspace.root, mapper=uninterrupted, progress=lambda _done, _total: progress.advance(1))
     return Outcome(workspace.root, plan, accounts, published, kept, 0.0)
 
 
-def _redrawn(workspace: Workspace, held: dict[str, Any], genome: str | None) -> Published | None:
-    """Draw a result that is there for another genome, where one is asked for: the scores stay what they are."""
-    if held.get("genome") == genome:
+def presentation(options: ScanOptions) -> dict[str, str | None]:
+    """List the options that change the browser files alone, as run.json holds them."""
+    genes = None if options.genes is None else str(options.genes.resolve())
+    return {"genome": options.genome, "genes": genes, "email": options.email}
+
+
+def _redrawn(workspace: Workspace, held: dict[str, Any], wanted: Mapping[str, str | None]) -> Published | None:
+    """Draw a result that is there in another way, where one is asked for: the scores stay what they are."""
+    if all(held.get(name) == value for name, value in wanted.items()):
         return None
-    write_text(workspace.root / "run.json", provenance.as_json({**held, "genome": genome}))
-    return publish(workspace.root)
+    write_text(workspace.root / "run.json", provenance.as_json({**held, **wanted}))
+    return publish(workspace.root, mapper=uninterrupted)
 
 
 @contextlib.contextmanager
@@ -264,7 +275,7 @@ def _record(plan: Plan, identity: Mapping[str, Any], started: datetime, command:
             "min_maf": options.min_maf,
         },
         "identity": dict(identity),
-        "genome": options.genome,
+        **presentation(options),
         "contigs": {contig: length for contig, length in plan.source.lengths.items() if contig in scanned},
         "regions": [str(region) for region in plan.regions],
         "windows": {

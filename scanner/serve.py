@@ -18,7 +18,6 @@ import stat
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
@@ -106,10 +105,6 @@ class Server:
         if ip_address(self._address).is_unspecified:
             return "localhost" if self.listener.family == socket.AF_INET else "[::1]"
         return f"[{self.host}]" if ":" in self.host else self.host
-
-    def offers(self, name: str) -> bool:
-        """Tell whether a file of this name can be had."""
-        return locate(self.root, name) is not None
 
     async def run(self) -> None:
         """Answer requests until cancelled, then close everything."""
@@ -352,8 +347,10 @@ class _Files(RequestHandler):
         if self._is_known(int(about.st_mtime)):
             self.set_status(304)
             return
-        span = byte_range(self.request.headers.get("Range", ""), size)
-        if span is None or self.request.headers.get("If-Range", self.etag) not in (self.etag, modified):
+        asked = self.request.headers.get("Range", "") if self.request.method == "GET" else ""
+        fits = self.request.headers.get("If-Range", self.etag) in (self.etag, modified)
+        span = byte_range(asked, size) if fits else None
+        if span is None:
             span = (0, size)
         elif span == (0, 0):
             self.set_status(416)
@@ -394,9 +391,7 @@ class _Files(RequestHandler):
         """Answer an error with one plain line."""
         self.finish(f"{status_code} {self._reason}\n")
 
-    def log_exception(
-        self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        """Log only what should not happen."""
-        if not isinstance(value, HTTPError):
-            super().log_exception(typ, value, tb)
+    def log_exception(self, *error: Any) -> None:
+        """Log only what should not happen; the arguments are type, value and traceback."""
+        if not isinstance(error[1], HTTPError):
+            super().log_exception(*error)

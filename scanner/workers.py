@@ -12,7 +12,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from scanner.errors import PopscanError, RunError, UsageError
+from scanner.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -24,6 +24,8 @@ Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 AHEAD = 2
 """Tasks a worker that are submitted at a time: enough to keep it busy, few enough for any genome."""
 
+PATIENCE = 10
+"""Seconds that a Dask scheduler has to answer."""
 _TALKATIVE = ("asyncio", "distributed", "tornado")
 
 
@@ -66,10 +68,44 @@ def workers(threads: int, scheduler: str | None, scratch: Path, tasks: int) -> I
         yield map
         return
     with _quiet(), contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
-        client = (
-            _connect(stack, scheduler) if scheduler is not None else _start(stack, last, min(threads, tasks), scratch)
-        )
+        if scheduler is None:
+            client = _start(stack, last, min(threads, tasks), scratch)
+        else:
+            client = _connect(stack, scheduler)
         yield lambda function, items: _spread(client, function, items)
+
+
+@contextlib.contextmanager
+def interrupts_wait(*, drop: bool = False) -> Iterator[None]:
+    """Let no Ctrl-C disturb what must be done to its end.
+
+    Parameters
+    ----------
+    drop
+        Forget it, where the work is ending anyway; else it takes effect afterwards.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if waiting and not drop:
+        raise KeyboardInterrupt
+
+
+def uninterrupted(function: Callable[[Task], Result], items: Iterable[Task]) -> Iterator[Result]:
+    """Do as the builtin ``map`` does, but let Ctrl-C wait for the end of each step.
+
+    A library in C that writes a file would leave half of it, and a message of its own.
+    """
+    for item in items:
+        with interrupts_wait():
+            result = function(item)
+        yield result
 
 
 def _start(stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: int, scratch: Path) -> Client:
@@ -87,7 +123,7 @@ def _start(stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: i
     from distributed import Client, LocalCluster
 
     def stop(kind: type[BaseException] | None, *_error: object) -> None:
-        last.enter_context(_interrupts_wait(drop=True))
+        last.enter_context(interrupts_wait(drop=True))
         for nanny in cluster.workers.values() if kind is not None else ():
             nanny.close_gracefully()  # it starts no other process in place of the one that ends now
             if nanny.pid is not None:
@@ -114,7 +150,7 @@ def _connect(stack: contextlib.ExitStack, address: str) -> Client:
     from distributed import Client
 
     try:
-        client: Client = stack.enter_context(Client(address, timeout=10))
+        client: Client = stack.enter_context(Client(address, timeout=PATIENCE))
     except (OSError, ValueError) as error:
         raise UsageError(f"no Dask scheduler answers at {address}: give it as tcp://HOST:PORT") from error
     if not client.nthreads():
@@ -124,7 +160,8 @@ def _connect(stack: contextlib.ExitStack, address: str) -> Client:
 
 def _spread(client: Client, function: Callable[[Task], Result], items: Iterable[Task]) -> Iterator[Result]:
     """Submit tasks in bounded batches and yield results as they come."""
-    from distributed import KilledWorker, as_completed
+    from distributed import CancelledError, KilledWorker, as_completed
+    from distributed.comm import CommClosedError
 
     waiting = iter(items)
     slots = AHEAD * max(1, sum(client.nthreads().values()))
@@ -140,8 +177,10 @@ def _spread(client: Client, function: Callable[[Task], Result], items: Iterable[
     for future in running:
         try:
             yield future.result()
-        except PopscanError:
-            raise
+        except (CancelledError, CommClosedError) as error:
+            raise RunError(
+                "the connection with the Dask scheduler was lost; finished parts are kept: run the same command again"
+            ) from error
         except KilledWorker as error:
             raise RunError(
                 "a worker process died three times over the same part, most likely for lack of memory: "
@@ -158,28 +197,12 @@ def _deaf_children() -> Iterator[None]:
     Processes and threads that start now inherit a mask that blocks the signal.
     """
     resource_tracker.ensure_running()  # it would take the signal out of the mask of the thread that starts it
-    with _interrupts_wait():
+    with interrupts_wait():
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _interrupts_wait(*, drop: bool = False) -> Iterator[None]:
-    """Let no Ctrl-C disturb what must be done to its end; it takes effect afterwards, unless it is dropped."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: waiting.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if waiting and not drop:
-        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

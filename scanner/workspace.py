@@ -167,21 +167,26 @@ class Workspace:
         """Remove finished parts."""
         shutil.rmtree(self.parts, ignore_errors=True)
 
-    def leave(self, *, fresh: bool) -> None:
+    def leave(self, *, fresh: bool) -> bool:
         """Take away what a run put here before it failed, where it finished no part that could be of use.
 
         Parameters
         ----------
         fresh
             What `open` returned.
+
+        Returns
+        -------
+        Whether finished parts stay.
         """
         if any(self.parts.glob("[!.]*.json")):
-            return
+            return True
         self.tidy()
         with contextlib.suppress(OSError):
             if fresh:
                 shutil.rmtree(self.hidden, ignore_errors=True)
                 self.root.rmdir()
+        return False
 
     def tidy(self) -> None:
         """Remove what was only needed during the run; an index that had to be made here stays."""

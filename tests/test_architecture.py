@@ -20,7 +20,7 @@ LAYERS = {
     0: {"__init__", "errors", "regions"},
     1: {"windows", "haplotypes", "scores", "statistics", "channels", "data"},
     2: {
-        "bgzf", "browser", "catalogue", "decode", "network", "populations", "reference", "simulate", "table", "trees",
+        "bgzf", "browser", "catalogue", "decode", "network", "populations", "reference", "result", "simulate", "table", "trees",
         "vcf", "workers", "zarr",
     },
     3: {

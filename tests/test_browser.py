@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from scanner.browser import bed, bigwig
 from scanner.browser.bed import Calls, extreme, find_calls, write_calls
 from scanner.browser.bigwig import Tiling, cut_tiles, step_tiles, write_bigwig
-from scanner.browser.igv import IgvTrack, track_name, write_chrom_sizes, write_session
+from scanner.browser.drawn import DrawnTrack
+from scanner.browser.igv import track_name, write_chrom_sizes, write_session
 from scanner.errors import OutputError
 from scanner.regions import Region
 from scanner.windows import sliding
@@ -371,12 +373,21 @@ def test_calls_in_a_place_that_cannot_be_written(tmp_path: Path):
         write_calls(tmp_path / "calls" / "pi.bed.gz", ["2", "10"], make_calls(ROWS), "pi", ((0, 0, 0), (0, 0, 0)))
 
 
-SCORE = IgvTrack("tracks/d.bw", 'D <"A&B">', (0, 114, 178), (213, 94, 0), -2.4, 2.4, 0.0, 70, "calls/d.bed.gz")
+def drawn_track(bigwig: str, name: str, axis: tuple[float, float], **changes: Any) -> DrawnTrack:
+    """Describe a track of which only what a session says matters."""
+    low, high = axis
+    fields = {"colour": (0, 114, 178), "colour_negative": (213, 94, 0), "baseline": 0.0, "height": 70, "calls": None}
+    rest = {"column": "d", "score": "d", "populations": (), "title": "", "group": "", "unit": "", "shown": True}
+    place = {"bigwig": bigwig, "name": name, "minimum": low, "maximum": high, "description": Path()}
+    return DrawnTrack(**{**fields, **rest, **place, **changes})
+
+
+SCORE = drawn_track("tracks/d.bw", 'D <"A&B">', (-2.4, 2.4), calls="calls/d.bed.gz")
 
 
 def test_a_session(tmp_path: Path):
     path = tmp_path / "igv_session.xml"
-    plain = IgvTrack("tracks/pi.bw", "pi", (0, 158, 115), (0, 158, 115), 0.0, 0.5, 0.0, 50)
+    plain = drawn_track("tracks/pi.bw", "pi", (0.0, 0.5))
     write_session(path, "tracks/genome.chrom.sizes", Region("20", 0, 3000), [SCORE, plain])
     root = ElementTree.parse(path).getroot()
     assert root.attrib == {"genome": "tracks/genome.chrom.sizes", "locus": "20:1-3000", "version": "8"}
@@ -395,7 +406,7 @@ def test_a_session(tmp_path: Path):
 
 def test_tiny_axes_are_told_in_the_name():
     def named(low: float, high: float) -> str:
-        return track_name(IgvTrack("", "H", (0, 0, 0), (0, 0, 0), low, high, 0.0, 50))
+        return track_name(drawn_track("", "H", (low, high)))
 
     assert named(-0.0011, 0.0011) == "H [±0.0011]"
     assert named(-0.0001, 0.002) == "H [-0.0001 to 0.002]"

@@ -67,7 +67,9 @@ def test_a_sample_that_is_called_like_a_heading(choose):
     assert choose(samples="sample\n", header=["s0", "sample"]).populations == {ALL: (1,)}
 
 
-@pytest.mark.parametrize("text", ["s3\ns0\ntwo words\n", "sample\r\ns3\r\n\r\n# no\r\ns0\textra\r\ntwo words\r\n", " s3\ns0 \ntwo words"])
+@pytest.mark.parametrize(
+    "text", ["s3\ns0\ntwo words\n", "sample\r\ns3\r\n\r\n# no\r\ns0\textra\r\ntwo words\r\n", " s3\ns0 \ntwo words"]
+)
 def test_a_samples_file_limits_to_samples_in_the_headers_order(choose, text):
     assert choose(samples=text) == Selection({ALL: (0, 3, 4)}, named=False)
 

@@ -14,10 +14,12 @@ import pysam
 import pytest
 
 from scanner import publish as module
+from scanner.browser.axis import axis
 from scanner.catalogue import track
 from scanner.errors import InputError
-from scanner.publish import Published, axis, publish, read_run
+from scanner.publish import Published, publish
 from scanner.regions import Region
+from scanner.result import read_run
 from scanner.table import TableWriter
 from scanner.windows import sliding
 

@@ -121,7 +121,9 @@ def test_files_that_are_not_there(tmp_path):
             read(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["1\t100\nchr2\t50\n", "# sizes\n1 100\r\n\r\nchr2 50", "1\t100\t3\t60\t61\nchr2\t50\t9\t60\t61\n"])
+@pytest.mark.parametrize(
+    "content", ["1\t100\nchr2\t50\n", "# sizes\n1 100\r\n\r\nchr2 50", "1\t100\t3\t60\t61\nchr2\t50\t9\t60\t61\n"]
+)
 def test_read_lengths(write, content):
     assert read_lengths(write(content)) == LENGTHS
 

@@ -56,7 +56,24 @@ def test_parse_size(text, size):
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "0", "0kb", "-5", "kb", "1.5", "0.5", "1.0001kb", "5 000", "1e6", "ten", "5b", "5kbp", "1.", ".5kb", "inf"),
+        *(
+            "",
+            "0",
+            "0kb",
+            "-5",
+            "kb",
+            "1.5",
+            "0.5",
+            "1.0001kb",
+            "5 000",
+            "1e6",
+            "ten",
+            "5b",
+            "5kbp",
+            "1.",
+            ".5kb",
+            "inf",
+        ),
         *("1,5Mb", "1,5", "10,00", "1,0000", ",100", "1,000,00", "1_0"),  # a comma that sets thousands apart, or none
     ],
 )

@@ -4,49 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from scanner.browser.drawn import Colour, DrawnTrack
 from scanner.errors import OutputError
 from scanner.regions import Region
 
-Colour = tuple[int, int, int]
 CALLS_HEIGHT = 14
 """Pixels of a track of calls: one row without names, which IGV gives on a click."""
 SMALLEST_BOUND = 0.01
 """IGV prints two decimals beside the axis: where no bound reaches this, the track's name gives the axis."""
-
-
-@dataclass(frozen=True)
-class IgvTrack:
-    """One bigWig in a session, with its calls below it.
-
-    Parameters
-    ----------
-    path
-        The bigWig, relative to the session's folder, with ``/``.
-    name
-        Shown beside the track.
-    colour, colour_negative
-        RGB above and below the baseline.
-    minimum, maximum, baseline
-        The axis.
-    height
-        Pixels.
-    calls
-        BED of calls, relative like ``path``; None: there is none.
-    """
-
-    path: str
-    name: str
-    colour: Colour
-    colour_negative: Colour
-    minimum: float
-    maximum: float
-    baseline: float
-    height: int
-    calls: str | None = None
 
 
 def write_chrom_sizes(path: Path, lengths: Mapping[str, int]) -> None:
@@ -60,7 +28,7 @@ def write_chrom_sizes(path: Path, lengths: Mapping[str, int]) -> None:
     _write(path, "".join(f"{name}\t{length}\n" for name, length in lengths.items()))
 
 
-def write_session(path: Path, genome: str, locus: Region, tracks: Sequence[IgvTrack]) -> None:
+def write_session(path: Path, genome: str, locus: Region, tracks: Sequence[DrawnTrack]) -> None:
     """Write a session for IGV desktop.
 
     Parameters
@@ -84,7 +52,7 @@ def write_session(path: Path, genome: str, locus: Region, tracks: Sequence[IgvTr
     resources = ElementTree.SubElement(root, "Resources")
     panel = ElementTree.SubElement(root, "Panel", name="DataPanel")
     for track in tracks:
-        ElementTree.SubElement(resources, "Resource", path=track.path, type="bw", name=track_name(track))
+        ElementTree.SubElement(resources, "Resource", path=track.bigwig, type="bw", name=track_name(track))
         _add_scores(panel, track)
         if track.calls is not None:
             name = f"{track.name} calls"
@@ -101,10 +69,10 @@ def write_session(path: Path, genome: str, locus: Region, tracks: Sequence[IgvTr
     _write(path, f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n')
 
 
-def _add_scores(panel: ElementTree.Element, track: IgvTrack) -> None:
+def _add_scores(panel: ElementTree.Element, track: DrawnTrack) -> None:
     """Add a bigWig as a bar chart with a fixed axis."""
     item = ElementTree.SubElement(
-        panel, "Track", clazz="org.broad.igv.track.DataSourceTrack", id=track.path, name=track_name(track),
+        panel, "Track", clazz="org.broad.igv.track.DataSourceTrack", id=track.bigwig, name=track_name(track),
         color=_rgb(track.colour), altColor=_rgb(track.colour_negative), autoScale="false", fontSize="10",
         height=str(track.height), renderer="BAR_CHART", visible="true", windowFunction="mean",
     )  # fmt: skip
@@ -114,14 +82,8 @@ def _add_scores(panel: ElementTree.Element, track: IgvTrack) -> None:
     )  # fmt: skip
 
 
-def track_name(track: IgvTrack) -> str:
-    """Name a track, with its axis where IGV would print that as zero.
-
-    Examples
-    --------
-    >>> track_name(IgvTrack("tracks/pi.bw", "pi", (0, 0, 0), (0, 0, 0), 0.0, 0.0016, 0.0, 50))
-    'pi [0 to 0.0016]'
-    """
+def track_name(track: DrawnTrack) -> str:
+    """Name a track, with its axis where IGV would print that as zero: ``pi [0 to 0.0016]``."""
     if max(abs(track.minimum), abs(track.maximum)) >= SMALLEST_BOUND:
         return track.name
     if track.minimum == -track.maximum:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,14 @@ from scanner.workers import available_threads, workers
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+_BROWSER_OPTIONS = [
+    click.option(
+        "--genome", metavar="ID|FASTA", help="Genome for the browsers: an IGV or UCSC id (hg19, hg38, ...) or a FASTA."
+    ),
+    click.option("--genes", type=FILE, metavar="GFF", help="Genes (GFF3 or GTF) to name beside the calls."),
+    click.option("--email", metavar="ADDRESS", help="Contact that the UCSC hub shows."),
+]
 
 _SCAN_OPTIONS = [
     click.option(
@@ -116,7 +125,7 @@ _SCAN_OPTIONS = [
         show_default=True,
         help="Leave out sites whose rarer allele is rarer than this over the selected samples.",
     ),
-    click.option("--genome", metavar="ID|FASTA", help="IGV genome id (hg19, hg38, ...) or FASTA for the IGV session."),
+    *_BROWSER_OPTIONS,
 ]
 
 _WORKER_OPTIONS = [
@@ -139,6 +148,11 @@ def scan_options(command: Command) -> Command:
 def worker_options(command: Command) -> Command:
     """Add the options that say who computes it."""
     return _decorated(command, _WORKER_OPTIONS)
+
+
+def browser_options(command: Command) -> Command:
+    """Add the options of the browser files."""
+    return _decorated(command, _BROWSER_OPTIONS)
 
 
 def debug_option(command: Command) -> Command:
@@ -192,8 +206,21 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
         min_sites=given["min_sites"],
         max_missing=given["max_missing"],
         min_maf=given["min_maf"],
-        genome=given["genome"],
+        genome=absolute_genome(given["genome"]),
+        genes=given["genes"],
+        email=given["email"],
     )
+
+
+def absolute(options: ScanOptions) -> ScanOptions:
+    """Name the files that workers read by their whole paths: those of a cluster start elsewhere."""
+    ancestral = None if options.ancestral is None else options.ancestral.absolute()
+    return replace(options, vcf=options.vcf.absolute(), ancestral=ancestral)
+
+
+def absolute_genome(genome: str | None) -> str | None:
+    """Make the path of a FASTA absolute, so that the result can be published from anywhere; ids stay as they are."""
+    return str(Path(genome).resolve()) if genome is not None and Path(genome).is_file() else genome
 
 
 def _groups(texts: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scanner.cli.options import FILE, debug_option, read_options, scan_options, worker_factory, worker_options
+from scanner.cli.options import FILE, absolute, debug_option, read_options, scan_options, worker_factory, worker_options
 from scanner.cli.report import notes
 from scanner.estimate import Estimate, estimate
 from scanner.plan import Plan, make_plan
@@ -29,6 +29,8 @@ def plan(vcf: Path, threads: int | None, scheduler: str | None, machine: bool, *
     Windows counted in SNPs need one pass over the file to be laid.
     """
     options = read_options(vcf, given)
+    if scheduler is not None:
+        options = absolute(options)
     with tempfile.TemporaryDirectory() as folder, lazy_workers(worker_factory(threads, scheduler)) as mapper:
         made = make_plan(options, Path(folder), mapper)
     count = available_threads() if threads is None else threads

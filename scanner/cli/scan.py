@@ -9,6 +9,7 @@ import click
 
 from scanner.cli.options import (
     FILE,
+    absolute,
     debug_option,
     quiet_option,
     read_options,
@@ -62,6 +63,8 @@ def perform(
 ) -> None:
     """Run a scan with a progress bar, then say what came of it."""
     factory = worker_factory(threads, scheduler)
+    if scheduler is not None:
+        options, out = absolute(options), out.absolute()
     with Bar(quiet=quiet) as bar:
         command = ["popscan", *click.get_current_context().obj]
         outcome = run_scan(options, out, factory, bar, command=command, force=force)

@@ -59,17 +59,17 @@ def view(directory: Path, port: int | None, host: str, no_browser: bool) -> None
 
 def _lines(server: Server) -> list[str]:
     """Say where the result is, and how to open it."""
-    from scanner.serve import HUB
+    from scanner.serve import HUB, locate
 
     lines = [f"{server.root} is at {server.url} until Ctrl-C"]
-    if server.offers(SESSION):
+    if locate(server.root, SESSION):
         lines.append(f"IGV desktop: File > Open Session, {server.root / SESSION}")
         lines.append(f"        or: File > Load from URL, {server.url}{SESSION}")
     else:
         lines.append(f"no {SESSION} here yet: 'popscan publish {server.root}' makes it")
-    if server.offers(HUB):
+    if locate(server.root, HUB):
         lines.append(f"UCSC: My Data > Track Hubs > Connected Hubs, {server.url}{HUB}")
-        lines.append("      but UCSC's computers must reach this one: --host 0.0.0.0, and its public address in the link")
+        lines.append("      but UCSC's computers must reach this one: --host 0.0.0.0, and a public address in the link")
     if os.environ.get("SSH_CONNECTION") and server.loopback:
         forward = f"ssh -L {server.port}:{server.url.split('/')[2]} {socket.gethostname()}"
         lines.append(f"from another computer: '{forward}' there, then the same link")

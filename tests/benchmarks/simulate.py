@@ -29,12 +29,13 @@ def demography(growing: bool) -> object:
         history.add_population(name=name, initial_size=100_000 if growing else 10_000)
     for name in ("AB", "ABC"):
         history.add_population(name=name, initial_size=10_000)
+    history.add_population_split(time=1_000, derived=["A", "B"], ancestral="AB")
+    history.add_population_split(time=2_000, derived=["AB", "C"], ancestral="ABC")
     if growing:
         for name in POPULATIONS:
             history.add_population_parameters_change(time=0, growth_rate=np.log(10) / 500, population=name)
             history.add_population_parameters_change(time=500, growth_rate=0, initial_size=10_000, population=name)
-    history.add_population_split(time=1_000, derived=["A", "B"], ancestral="AB")
-    history.add_population_split(time=2_000, derived=["AB", "C"], ancestral="ABC")
+    history.sort_events()
     return history
 
 

@@ -1,0 +1,169 @@
+"""A finished result folder as its files tell it: the run, and the table of windows."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from scanner.errors import InputError
+from scanner.table import Table, read_table
+
+RUN = "run.json"
+TABLE = "windows.tsv.gz"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A column of the table: its name there, its score and the populations it concerns."""
+
+    column: str
+    name: str
+    populations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What ``run.json`` says about a table.
+
+    Parameters
+    ----------
+    contigs
+        Name to length in bp, in the table's order.
+    window, step
+        In bp for ``kind`` ``bp``, in sites for ``sites``; None for windows from a BED.
+    kind
+        ``bp``, ``sites`` or ``bed``.
+    scores
+        Columns of the table.
+    genome
+        Genome id of IGV or path of a FASTA; None: contig lengths will do.
+    genes
+        GFF3 or GTF of genes, None for none.
+    email
+        Whom to ask about the tracks, None for nobody.
+    record
+        All of ``run.json``, for whoever tells of it.
+    """
+
+    contigs: dict[str, int]
+    kind: str
+    window: int | None
+    step: int | None
+    scores: tuple[Score, ...]
+    genome: str | None
+    genes: Path | None = None
+    email: str | None = None
+    record: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result folder.
+
+    Parameters
+    ----------
+    directory
+        The folder.
+    run
+        What ``run.json`` says.
+    table
+        What ``windows.tsv.gz`` holds.
+    """
+
+    directory: Path
+    run: Run
+    table: Table
+
+
+def load(directory: Path, *, genome: str | None = None, genes: Path | None = None, email: str | None = None) -> Result:
+    """Read a result folder.
+
+    Parameters
+    ----------
+    directory
+        The folder.
+    genome, genes, email
+        Used instead of what ``run.json`` says, where given.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds no result, or a damaged one.
+    """
+    given = {"genome": genome, "genes": genes, "email": email}
+    run = replace(read_run(directory), **{name: value for name, value in given.items() if value is not None})
+    table = read_table(directory / TABLE)
+    check_table(directory, run, table)
+    return Result(directory, run, table)
+
+
+def read_run(directory: Path) -> Run:
+    """Read ``run.json``.
+
+    Raises
+    ------
+    InputError
+        Where it is missing, or says nothing usable.
+    """
+    path = directory / RUN
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{directory} is not a popscan result, for it has no {RUN}: give the folder that popscan scan --out made"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}): run popscan scan again") from error
+    try:
+        return _run(entry)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}): run popscan scan again") from error
+
+
+def _run(entry: dict[str, Any]) -> Run:
+    """Turn what the JSON holds into a `Run`, with any exception where it does not fit."""
+    windows = entry["windows"]
+    kind = windows["kind"]
+    if kind not in ("bp", "sites", "bed"):
+        raise ValueError(f"windows of kind {kind!r}")
+    sizes = [None if kind == "bed" else int(windows[field]) for field in ("window", "step")]
+    scores = tuple(Score(item["column"], item["name"], tuple(item["populations"])) for item in entry["scores"])
+    for score in scores:
+        if not re.fullmatch(r"\w[\w+.-]*", score.column, re.ASCII):  # it becomes the name of a file
+            raise ValueError(f"column {score.column!r}")
+    contigs = {str(name): int(length) for name, length in entry["contigs"].items()}
+    genome, genes, email = (entry.get(name) for name in ("genome", "genes", "email"))
+    return Run(
+        contigs,
+        kind,
+        sizes[0],
+        sizes[1],
+        scores,
+        None if genome is None else str(genome),
+        None if genes is None else Path(genes),
+        None if email is None else str(email),
+        entry,
+    )
+
+
+def check_table(directory: Path, run: Run, table: Table) -> None:
+    """Refuse a table that cannot be drawn or does not belong to its ``run.json``.
+
+    Raises
+    ------
+    InputError
+        Naming what does not fit.
+    """
+    path = directory / TABLE
+    if len(table) == 0:
+        raise InputError(f"{path} has no windows: there is nothing to draw")
+    for score in run.scores:
+        if score.column not in table.columns:
+            raise InputError(f"{path} lacks the column {score.column} that {RUN} names: run popscan scan again")
+    for code, name in enumerate(table.contigs):
+        last = int(table.end[table.contig == code].max())
+        if last > run.contigs.get(name, 0):
+            raise InputError(f"{path} has a window up to {name}:{last}, past what {RUN} knows: run popscan scan again")

@@ -1,0 +1,237 @@
+"""Any number of workers, here or on a cluster, gives the same bytes; and they stop, fail and stay silent as they should."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from scanning import Several, popscan, scanned, several, tables
+
+from scanner import partition, workers
+from scanner.errors import InputError, RunError
+
+SCAN = ("--window", "4kb", "--step", "1kb", "--statistics", "all", "--min-sites", "3")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Several:
+    """8 contigs, so at least 8 parts."""
+    return several(tmp_path_factory.mktemp("workers"), contigs=8, records=150)
+
+
+@pytest.fixture(scope="module")
+def alone(data: Several) -> dict[str, bytes]:
+    """What a single process writes."""
+    out = data.vcf.parent / "alone"
+    scanned(data.vcf, "-p", data.populations, "--out", out, "--threads", 1, *SCAN)
+    return tables(out)
+
+
+@pytest.mark.parametrize("threads", [2, 7])
+def test_the_number_of_processes_changes_no_byte(
+    data: Several, alone: dict[str, bytes], tmp_path: Path, threads: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = scanned(data.vcf, "-p", data.populations, "--out", tmp_path / "out", "--threads", threads, *SCAN)
+    assert set(alone) == {"windows.tsv.gz", "sites.tsv.gz", "accounting.tsv"}
+    assert tables(tmp_path / "out") == alone
+    assert capfd.readouterr() == ("", ""), "processes print nothing of their own"
+    assert "windows" in done.err
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[str]:
+    """Run a Dask cluster whose workers stand in another folder than the test."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address=None, local_directory=str(tmp_path), silence_logs=50
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def test_a_running_cluster_gives_the_same_bytes_by_relative_paths(
+    data: Several, alone: dict[str, bytes], scheduler: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(data.vcf.parent)
+    out = Path(os.path.relpath(tmp_path / "out"))
+    scanned(data.vcf.name, "-p", data.populations.name, "--out", out, "--scheduler", scheduler, *SCAN)
+    assert tables(tmp_path / "out") == alone
+    planned = popscan("plan", data.vcf.name, "--window", "50snps", "--scheduler", scheduler)
+    assert planned.code == 0, planned.err
+    assert "24: 50 sites every 50 sites" in planned.out
+
+
+def test_a_scheduler_without_workers_is_said_so(data: Several, tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=0, dashboard_address=None, processes=False, silence_logs=50) as cluster:
+        address = cluster.scheduler.address.replace("inproc", "tcp") if False else cluster.scheduler_address
+        done = popscan("scan", data.vcf, "--out", tmp_path / "out", "--scheduler", address)
+    assert done.code == 1
+    assert f"the Dask scheduler at {address} has no workers: start some with 'dask worker" in done.sentence
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:{port}", "no-such-scheme://x", "127.0.0.1:{port}"])
+def test_a_scheduler_that_does_not_answer_is_a_wrong_call(
+    data: Several, tmp_path: Path, address: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    began = time.monotonic()
+    done = popscan("scan", data.vcf, "--out", tmp_path / "out", "--scheduler", address.format(port=port))
+    assert done.code == 2
+    assert "no Dask scheduler answers at" in done.sentence
+    assert time.monotonic() - began < 10
+    assert not (tmp_path / "out").exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_threads_and_scheduler_exclude_each_other(data: Several, tmp_path: Path) -> None:
+    done = popscan("scan", data.vcf, "--out", tmp_path / "out", "--threads", 2, "--scheduler", "tcp://x:1")
+    assert (done.code, "exclude each other" in done.sentence) == (2, True)
+
+
+def test_one_thread_or_one_task_needs_no_process() -> None:
+    for threads, tasks in [(1, 100), (8, 1), (8, 0)]:
+        with workers.workers(threads, None, Path("/nowhere"), tasks) as mapper:
+            assert mapper is map
+
+
+def blocked(_item: int) -> tuple[int, bool]:
+    """Tell the process, and whether its main thread blocks SIGINT."""
+    status = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/status").read_text()
+    mask = int(status.partition("SigBlk:")[2].split()[0], 16)
+    return os.getpid(), bool(mask >> (signal.SIGINT - 1) & 1)
+
+
+def fails(item: int) -> int:
+    if item == 3:
+        raise InputError("chr1:5: a bad record")
+    return item
+
+
+def dies(_item: int) -> int:
+    os._exit(9)
+
+
+def test_processes_are_deaf_to_ctrl_c_and_hand_errors_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with pytest.raises(InputError, match="^chr1:5: a bad record$"), workers.workers(2, None, tmp_path, 9) as mapper:
+        seen = list(mapper(blocked, range(8)))
+        assert {deaf for _, deaf in seen} == {True}
+        assert os.getpid() not in {pid for pid, _ in seen}
+        assert len({pid for pid, _ in seen}) == 2
+        assert sorted(mapper(fails, [0, 1, 2])) == [0, 1, 2]
+        list(mapper(fails, range(9)))
+    assert (signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, [])) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_keeps_dying_is_said_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RunError, match="a worker process died"), workers.workers(2, None, tmp_path, 2) as mapper:
+        list(mapper(dies, [1]))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_scheduler_that_goes_away_is_said_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from distributed import LocalCluster
+
+    cluster = LocalCluster(n_workers=1, dashboard_address=None, processes=False, silence_logs=50)
+    closing = threading.Timer(0.5, cluster.close)
+    with (
+        pytest.raises(RunError, match="connection with the Dask scheduler was lost"),
+        workers.workers(1, cluster.scheduler_address, tmp_path, 2) as mapper,
+    ):
+        closing.start()
+        list(mapper(time.sleep, [3, 3]))
+    closing.join()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_tasks_are_submitted_in_bounded_batches(tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    taken: list[int] = []
+
+    def source() -> Iterator[int]:
+        for item in range(50):
+            taken.append(item)
+            yield item
+
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, dashboard_address=None, processes=False, silence_logs=50
+        ) as cluster,
+        workers.workers(1, cluster.scheduler_address, tmp_path, 50) as mapper,
+    ):
+        results = mapper(abs, source())
+        ahead = []
+        for done, _ in enumerate(results):
+            ahead.append(len(taken) - done)
+    assert len(ahead) == 50
+    assert max(ahead) <= 2 * workers.AHEAD
+    assert taken == list(range(50))
+
+
+def test_interrupts_wait_and_take_effect_afterwards() -> None:
+    reached = False
+    with pytest.raises(KeyboardInterrupt), workers.interrupts_wait():
+        os.kill(os.getpid(), signal.SIGINT)
+        reached = True
+    assert reached
+    with workers.interrupts_wait(drop=True):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_interrupts_are_left_alone_outside_the_main_thread() -> None:
+    seen: list[object] = []
+
+    def work() -> None:
+        seen.extend(workers.uninterrupted(lambda item: item + 1, [1, 2]))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [2, 3]
+
+
+def test_an_uninterrupted_map_ends_its_step_first() -> None:
+    finished: list[int] = []
+
+    def step(item: int) -> int:
+        if item == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        finished.append(item)
+        return item
+
+    results = workers.uninterrupted(step, [1, 2, 3])
+    assert next(results) == 1
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+    assert finished == [1, 2]
+
+
+def test_available_threads_heed_affinity_and_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 3, 4, 7})
+    for granted, expected in [("", 4), ("2", 2), ("64", 4), ("0", 4), ("two", 4)]:
+        monkeypatch.setenv("SLURM_CPUS_PER_TASK", granted)
+        assert workers.available_threads() == expected
+
+
+def test_parts_do_not_depend_on_the_number_of_workers(data: Several, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With parts of 40 records, each contig has several."""
+    monkeypatch.setattr(partition, "PART_RECORDS", (40, 40))
+    plans = [popscan("plan", data.vcf, "--json", "--threads", n, *SCAN[:4]).out for n in (1, 2, 7)]
+    assert [line for line in plans[0].splitlines() if '"parts"' in line] == ['  "parts": 16,']
+    kept = [[line for line in text.splitlines() if '"seconds"' not in line and '"threads"' not in line] for text in plans]
+    assert kept[0] == kept[1] == kept[2]
