@@ -134,8 +134,10 @@ def decode_variants(variants: list[Any], slots: Int, samples: int, ploidy: int, 
             continue
         genotypes = variant.genotype.array()
         width = genotypes.shape[1] - 1
-        if width > ploidy:
-            raise PloidyGrows(width)
+        if width > ploidy:  # be it for samples that are left out
+            most = int((genotypes[wanted, :width] != ABSENT).sum(axis=1).max())
+            if most > ploidy:
+                raise PloidyGrows(most)
         if not _take(genotypes, slots, ploidy, alleles[snps], unphased[snps]):
             raise InputError(f"{variant.CHROM}:{variant.POS}: {_FAULTS[_BAD_GENOTYPE]}")
         if width > 2:
@@ -162,7 +164,7 @@ def _take(
         if slots[sample] >= 0:
             calls = alleles[slots[sample] * ploidy : (slots[sample] + 1) * ploidy]
             there = 0
-            for place in range(width):
+            for place in range(min(width, ploidy)):
                 if genotypes[sample, place] > 1:
                     return False
                 calls[place] = genotypes[sample, place]

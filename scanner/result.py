@@ -93,7 +93,7 @@ def load(directory: Path, *, genome: str | None = None, genes: Path | None = Non
     InputError
         Where the folder holds no result, or a damaged one.
     """
-    given = {"genome": genome, "genes": genes, "email": email}
+    given: dict[str, Any] = {"genome": genome, "genes": genes, "email": email}
     run = replace(read_run(directory), **{name: value for name, value in given.items() if value is not None})
     table = read_table(directory / TABLE)
     check_table(directory, run, table)

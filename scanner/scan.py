@@ -16,6 +16,7 @@ from scanner.compute import Done, Job, Task, compute, part_name, tasks
 from scanner.errors import InputError, Stopped
 from scanner.gather import Accounts, gather, reconcile
 from scanner.options import ScanOptions
+from scanner.partition import Part
 from scanner.parts import PartStore
 from scanner.plan import Mapper, Plan, make_plan
 from scanner.publish import Published, publish
@@ -135,7 +136,7 @@ def _locked_scan(
         held = None if force else workspace.complete(identity)
         if held is not None:
             return Outcome(workspace.root, None, None, _redrawn(workspace, held, presentation(options)), 0, 0.0)
-        job_tasks = tasks(plan, PartStore(workspace.parts, digest))
+        job_tasks = tasks(plan, PartStore(workspace.parts, f"{digest}-{layout(plan.parts)}"))
         job = job_tasks[0].job
         kept = _compute_missing(job_tasks, mapper, progress)
         if job.site_scores:
@@ -241,6 +242,12 @@ def identify(plan: Plan) -> dict[str, Any]:
     for name in ("min_callable", "min_sites", "max_missing", "min_maf"):
         identity[name] = str(getattr(options, name))
     return identity
+
+
+def layout(parts: Sequence[Part]) -> str:
+    """Reduce the cuts between parts to a short name: another index of the same file may have them elsewhere."""
+    cuts = [[part.segment, part.region.start, part.region.end, *part.core, len(part.windows)] for part in parts]
+    return provenance.digest({"cuts": cuts})
 
 
 def _check_unchanged(vcf: Path, identity: Mapping[str, Any]) -> None:

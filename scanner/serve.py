@@ -98,7 +98,7 @@ class Server:
 
     @property
     def _address(self) -> str:
-        return str(self.listener.getsockname()[0]).partition("%")[0]
+        return str(self.listener.getsockname()[0])
 
     @property
     def _name(self) -> str:

@@ -68,10 +68,7 @@ def workers(threads: int, scheduler: str | None, scratch: Path, tasks: int) -> I
         yield map
         return
     with _quiet(), contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
-        if scheduler is None:
-            client = _start(stack, last, min(threads, tasks), scratch)
-        else:
-            client = _connect(stack, scheduler)
+        client = _connect(stack, scheduler) if scheduler else _start(stack, last, min(threads, tasks), scratch)
         yield lambda function, items: _spread(client, function, items)
 
 
@@ -134,7 +131,7 @@ def _start(stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: i
             n_workers=processes,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None would try Dask's usual port, and warn where another run has it
             memory_limit=0,
             local_directory=str(scratch),
             silence_logs=logging.CRITICAL,
@@ -161,7 +158,7 @@ def _connect(stack: contextlib.ExitStack, address: str) -> Client:
 def _spread(client: Client, function: Callable[[Task], Result], items: Iterable[Task]) -> Iterator[Result]:
     """Submit tasks in bounded batches and yield results as they come."""
     from distributed import CancelledError, KilledWorker, as_completed
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     waiting = iter(items)
     slots = AHEAD * max(1, sum(client.nthreads().values()))

@@ -119,7 +119,7 @@ class Several:
 
 
 def several(folder: Path, *, contigs: int = 4, length: int = 40_000, records: int = 300, samples: int = 12) -> Several:
-    """Write random data: contigs "1", "2", ... of equal length and number of records, samples s0, s1, ... in A, B, C."""
+    """Write random data: contigs "1", "2", ... of equal length and number of records, samples s0, s1, ..."""
     lengths = {str(number + 1): length for number in range(contigs)}
     rows = [row for name in lengths for row in random_records(name, length, records, samples, int(name))]
     return write_several(folder, rows, lengths, samples)

@@ -24,7 +24,7 @@ LAYERS = {
         "vcf", "workers", "zarr",
     },
     3: {
-        "check", "compare", "compute", "evaluate", "explain", "gather", "options", "partition", "parts", "plan",
+        "check", "compare", "compute", "estimate", "evaluate", "explain", "gather", "options", "partition", "parts", "plan",
         "probe", "provenance", "publish", "scan", "serve", "sites", "train", "workspace",
     },
     4: {"cli"},

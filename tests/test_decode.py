@@ -114,7 +114,7 @@ def scratch(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("decode") / "x.vcf"
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(file=files())
 def test_the_parser_gives_what_cyvcf2_gives(scratch, file):
     text, slots, samples, bounds = file

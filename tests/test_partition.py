@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,7 +35,7 @@ def scans(draw):
         records = draw(st.one_of(st.none(), st.integers(1, 10**7)))
         entries[contig] = contig_index(weights, records)
         marks = sorted(draw(st.sets(st.integers(0, lengths[contig]), min_size=2, max_size=4)) | {0, lengths[contig]})
-        for start, end in list(zip(marks, marks[1:], strict=False))[::2]:
+        for start, end in list(itertools.pairwise(marks))[::2]:
             regions.append(Region(contig, start, end))
             laid.append(draw(windows_in(regions[-1])))
     return regions, laid, entries, lengths, draw(st.sampled_from([2, 100, 10**4, 10**6]))
@@ -76,7 +78,7 @@ def test_cores_tile_the_regions_and_each_window_has_one_part(scan, read_core):
             continue
         assert own[0].core[0] == region.start
         assert own[-1].core[1] == region.end
-        assert all(a.core[1] == b.core[0] for a, b in zip(own, own[1:], strict=False))
+        assert all(a.core[1] == b.core[0] for a, b in itertools.pairwise(own))
         assert all(part.core[0] < part.core[1] and part.region.contig == region.contig for part in own)
         assert np.concatenate([part.windows.start for part in own]).tolist() == windows.start.tolist()
         assert np.concatenate([part.windows.end for part in own]).tolist() == windows.end.tolist()

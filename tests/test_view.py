@@ -343,6 +343,20 @@ def test_what_is_no_plain_file_is_not_there(served: Server, path: str) -> None:
     assert ask(served, path).status == 404
 
 
+def test_folders_and_pipes_are_not_files(served: Server) -> None:
+    assert [locate(served.root, name) for name in ("tracks", "again", "pipe", "calls/up")] == [None] * 4
+    assert locate(served.root, "again/pi.GBR.bw") == served.root / "tracks" / "pi.GBR.bw"
+
+
+def test_a_folder_may_be_named_by_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_result(tmp_path / ".hidden" / "result")
+    (tmp_path / "link").symlink_to(tmp_path / ".hidden" / "result")
+    monkeypatch.chdir(tmp_path)
+    with running(open_server(Path("link"), port=0)) as server:
+        assert server.root == tmp_path / ".hidden" / "result"
+        assert ask(server, "/tracks/pi.GBR.bw").body == TRACK
+
+
 def test_links_within_the_folder_are_followed(served: Server) -> None:
     for path in ("/tracks/same.bw", "/again/pi.GBR.bw", "/calls/up/tracks/pi.GBR.bw"):
         assert ask(served, path).body == TRACK
@@ -454,6 +468,7 @@ def test_a_web_browser_may_ask_beforehand(served: Server) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_can_be_sent(served: Server, method: str) -> None:
     assert ask(served, "/run.json", method, Content_Length="0").status == 405
+    assert ask(served, "/run.json", method, Content_Length="1").status == 400
 
 
 def test_refusals_are_not_logged(served: Server, caplog: pytest.LogCaptureFixture) -> None:
@@ -586,9 +601,11 @@ def test_the_other_kind_of_address(tmp_path: Path, host: str) -> None:
 
 
 def test_a_name_of_this_computer_is_answered_to(tmp_path: Path) -> None:
-    with running(open_server(make_result(tmp_path), "127.0.0.2", 0)) as server:
-        assert server.loopback
-        assert ask(server, "/run.json").status == 200
+    listener = socket.create_server(("127.0.0.1", 0))
+    with running(Server(make_result(tmp_path), "MyBox", listener)) as server:
+        assert server.url == f"http://MyBox:{server.port}/"
+        assert ask(server, "/run.json", host=f"mybox:{server.port}").status == 200
+        assert ask(server, "/run.json", host="otherbox").status == 403
 
 
 def test_defaults_are_those_of_the_library() -> None:
@@ -665,10 +682,15 @@ def test_the_web_browser_stays_closed(tmp_path: Path, opened: Opened, monkeypatc
 
 
 @pytest.mark.usefixtures("opened")
-def test_the_command_warns_where_others_can_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_warns_where_others_can_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = make_result(tmp_path)
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22")
     assert main(["view", str(root), "--host", "0.0.0.0", "--port", "0", "--no-browser"]) == 0
-    assert capsys.readouterr().err == f"warning: anyone who can reach this computer can read {root}\n"
+    said = capsys.readouterr()
+    assert said.err == f"warning: anyone who can reach this computer can read {root}\n"
+    assert "ssh" not in said.out.replace(str(root), "")  # no tunnel is needed
 
 
 def test_wrong_calls_end_in_one_sentence(tmp_path: Path, taken: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 """Run the popscan command under a profiler and print what each stage took; not to be run by hand.
 
-``stages.py RECORDS ARGUMENTS...`` Times of a stage do not hold those of the stages listed under it.
+``stages.py RECORDS ARGUMENTS...`` A stage's time does not hold that of other stages that it calls.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ import cProfile
 import pstats
 import sys
 import time
+from typing import Any
 
+Key = tuple[str, int, str]
 STAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "import modules, those of numba included": (("<frozen importlib._bootstrap>", "_find_and_load"),),
+    "load compiled kernels": (("dispatcher.py", "_compile_for_args"),),
     "look at the input (plan.py, probe.py)": (("plan.py", "make_plan"),),
     "choose sites, polarise (vcf.py)": (("vcf.py", "read"),),
     "get records out of the file (vcf.py)": (("vcf.py", "_guarded"),),
@@ -21,41 +25,42 @@ STAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "join parts, write the table (gather.py)": (("gather.py", "gather"),),
     "draw tracks (publish.py)": (("publish.py", "publish"),),
 }
-LOAD = (("dispatcher.py", "_compile_for_args"),)
 
 
 def main() -> None:
     """Profile one scan in this process."""
     records = int(sys.argv[1])
-    began = time.perf_counter()
-    from scanner.cli import main as popscan
-
-    imports = time.perf_counter() - began
-    profile = cProfile.Profile(builtins=False)
+    profile = cProfile.Profile(time.process_time, builtins=False)
     status = profile.runcall(popscan, sys.argv[2:])
     if status:
         raise SystemExit(status)
-    times = cumulative(profile)
-    print(f"{'import popscan':42}{imports:8.3f} s")
-    for name, own in times.items():
+    for name, own in cumulative(profile).items():
         print(f"{name:42}{own:8.3f} s{own / records * 1e6:8.2f} us/record")
-    print("Loading compiled kernels is part of the stage that first calls them.")
+
+
+def popscan(words: list[str]) -> int:
+    """Import the command within what is profiled, and run it."""
+    from scanner.cli import main as command
+
+    return command(words)
 
 
 def cumulative(profile: cProfile.Profile) -> dict[str, float]:
-    """Give the seconds of every stage without those of the stages that it calls, of the rest, and of loading."""
+    """Give the seconds of every stage without those of the stages that it calls, and of all the rest."""
     table = pstats.Stats(profile).stats  # type: ignore[attr-defined]
-    members = {place: stage for stage, places in {**STAGES, "load compiled kernels": LOAD}.items() for place in places}
+    members = {place: stage for stage, places in STAGES.items() for place in places}
     stage_of = {key: members[place] for key in table if (place := (key[0].rpartition("/")[2], key[2])) in members}
-    own = dict.fromkeys([*STAGES, "load compiled kernels", "all the rest"], 0.0)
-    for key, (_, _, self_time, _, callers) in table.items():
-        for stage, share in shares(key, table, stage_of, {}).items():
-            own[stage or "all the rest"] += self_time * share
-        del callers
+    own = dict.fromkeys([*STAGES, "all the rest"], 0.0)
+    seen: dict[Key, dict[str | None, float]] = {}
+    for key, entry in table.items():
+        for stage, share in shares(key, table, stage_of, seen).items():
+            own[stage or "all the rest"] += entry[2] * share
     return own
 
 
-def shares(key: tuple, table: dict, stage_of: dict, seen: dict) -> dict[str | None, float]:
+def shares(
+    key: Key, table: dict[Key, Any], stage_of: dict[Key, str], seen: dict[Key, dict[str | None, float]]
+) -> dict[str | None, float]:
     """Tell what share of a function's time belongs to which stage, by who called it for how long."""
     if key in stage_of:
         return {stage_of[key]: 1.0}
