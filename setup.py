@@ -15,6 +15,7 @@ setup(
     package_dir={"scanner": "scanner", "scanner.models": "models", "scanner.tracks": "tracks"},
     package_data={
         "scanner": ["py.typed"],
+        "scanner.browser": ["page_parts/*"],
         "scanner.data": ["*.vcf.gz", "*.csi", "*.tsv", "*.md"],
         "scanner.models": ["catalogue.toml", "*/*"],
         "scanner.tracks": ["catalogue.toml", "*/*.toml", "*/*.html"],

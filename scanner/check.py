@@ -17,7 +17,7 @@ from scanner.partition import CELL, cut
 from scanner.populations import select
 from scanner.probe import probe
 from scanner.reference import AncestralFasta, Mask, merged, read_aliases, read_bed, read_lengths
-from scanner.regions import Region
+from scanner.regions import Region, shortlist
 from scanner.windows import sliding
 
 Level = Literal["error", "warning", "good"]
@@ -61,8 +61,10 @@ class _Report:
         self.findings: list[Finding] = []
 
     def add(self, level: Level, text: str) -> None:
-        """Note something."""
-        self.findings.append(Finding(level, text))
+        """Note something, once."""
+        finding = Finding(level, text)
+        if finding not in self.findings:
+            self.findings.append(finding)
 
     def attempt(self, step: Callable[..., Any], *given: Any, **named: Any) -> Any:
         """Run a step; give its result, or None where it failed."""
@@ -91,6 +93,7 @@ def check_input(inputs: Inputs) -> list[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         source = report.attempt(vcf.open_source, inputs.vcf, lengths=lengths, fallback=Path(folder))
         if source is None:
+            _find_all(report, inputs)
             return report.findings
         report.add(
             "good", f"{inputs.vcf}: {source.kind.upper()}, {len(source.samples)} samples, index {source.index.name}"
@@ -104,9 +107,19 @@ def check_input(inputs: Inputs) -> list[Finding]:
         if inputs.ancestral and report.attempt(AncestralFasta, inputs.ancestral, source.lengths, aliases) is None:
             options = replace(options, ancestral=None)
         beds = report.attempt(read_bed, inputs.mask, source.lengths, aliases) if inputs.mask else None
+        bare = [] if beds is None else [contig for contig in source.lengths if contig not in beds]
+        if bare:
+            report.add("error", f"{inputs.mask} has no callable region on {shortlist(bare)}")
         _look(report, source, selection, inputs.ancestral is not None)
         _read_all(report, source, selection, options, beds)
     return report.findings
+
+
+def _find_all(report: _Report, inputs: Inputs) -> None:
+    """Report the files that are not there: without the VCF nothing else can be said of them."""
+    for path in (inputs.populations, inputs.samples, inputs.mask, inputs.ancestral):
+        if path is not None and not path.is_file():
+            report.add("error", f"{path}: no such file")
 
 
 def _look(report: _Report, source: vcf.Source, selection: Any, has_ancestral: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from scanner.scores import Reason
 from scanner.sites import site_columns, site_name
 from scanner.statistics import ehh, raisd
 from scanner.table import TableWriter
+from scanner.vcf import quiet_htslib
 from scanner.workspace import write_text
 
 Float = NDArray[np.float64]
@@ -119,8 +120,7 @@ def _reconcile(plan: Plan, facts: Facts) -> dict[str, Counter[str]]:
     records: dict[str, Counter[str]] = {contig: Counter() for contig in plan.source.lengths}
     for part, fact in zip(plan.parts, facts, strict=True):
         records[part.region.contig].update(fact["tally"])
-    laid = {part.region.contig for part in plan.parts}  # a contig without sites has no windows of so many sites
-    whole = {region.contig for region in plan.regions if len(region) == plan.source.lengths[region.contig]} & laid
+    whole = {region.contig for region in plan.regions if len(region) == plan.source.lengths[region.contig]}
     for contig, tally in records.items():
         expected = plan.source.entries[contig].records
         if expected is None:
@@ -146,19 +146,20 @@ def _nothing_usable(plan: Plan, accounts: Accounts) -> str:
 
 
 def _density_factors(plan: Plan, facts: Facts) -> dict[str, dict[str, float]]:
-    """Give mu's factor for every contig and population, over the span from the contig's first to its last site."""
-    factors: dict[str, dict[str, float]] = {}
-    for contig in plan.source.lengths:
-        own = [
-            fact for part, fact in zip(plan.parts, facts, strict=True) if part.region.contig == contig and fact["span"]
-        ]
-        if own:
-            length = max(fact["span"][1] for fact in own) - min(fact["span"][0] for fact in own)
-            factors[contig] = {
-                name: raisd.density_factor(sum(fact["segregating"][name] for fact in own), length)
-                for name in plan.selection.populations
-            }
-    return factors
+    """Give mu's factor for every contig and population, over what was read, from its first to its last site."""
+    unread_gaps = plan.options.windows.kind == "bed" and not plan.site_scores
+    stretches: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    segregating: dict[str, Counter[str]] = defaultdict(Counter)
+    for part, fact in zip(plan.parts, facts, strict=True):
+        if fact["span"]:
+            contig = part.region.contig
+            stretches[contig][part.index if unread_gaps else part.segment] += fact["span"]
+            segregating[contig].update(fact["segregating"])
+    lengths = {contig: sum(max(s) - min(s) for s in found.values()) for contig, found in stretches.items()}
+    return {
+        contig: {name: raisd.density_factor(segregating[contig][name], length) for name in plan.selection.populations}
+        for contig, length in lengths.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _site_scores(plan: Plan, job: Job, root: Path) -> dict[int, _SiteColumns]:
     }
     suffix = plan.selection.named
     names = [".".join([score, *(group if suffix else ())]) for score, group in standard]
-    with TableWriter(root / "sites.tsv.gz", names, reasons=False) as table:
+    with quiet_htslib(), TableWriter(root / "sites.tsv.gz", names, reasons=False) as table:
         for part in plan.parts:
             own = scores[part.index]
             matrix = np.column_stack(list(own.values.values()))
@@ -232,7 +233,7 @@ def _write_windows(
     """Stream the parts into the table, in order."""
     names = [column.column for column in plan.columns]
     accounts.windows = {name: Counter() for name in names}
-    with TableWriter(path, names) as table:
+    with quiet_htslib(), TableWriter(path, names) as table:
         for part in plan.parts:
             held = job.store.load(part_name(part.index))
             values, reasons = held["values"], held["reasons"]
@@ -270,6 +271,8 @@ def _summaries(
 
 def _near(parts: Sequence[Part], part: Part) -> list[int]:
     """Number the parts whose cores the windows of a part touch."""
+    if len(part.windows) == 0:  # of a region without windows, which is read for its site scores
+        return [part.index]
     low, high = int(part.windows.start.min()), int(part.windows.end.max())
     return [p.index for p in parts if p.segment == part.segment and p.core[1] > low and p.core[0] < high]
 

@@ -131,12 +131,9 @@ def _runs(windows: Windows, before: Float, target: int) -> list[tuple[int, int]]
     overlapping = bool((windows.start[1:] < windows.end[:-1]).any())
     runs, first = [], 0
     while first < len(windows):
-        last = int(np.searchsorted(before, before[first] + target))
+        last = int(np.searchsorted(before, before[first] + target))  # never between windows that start together
         if overlapping:
             last = max(last, int(np.searchsorted(windows.start, windows.start[first] + length)))
-        last = min(max(last, first + 1), len(windows))
-        while last < len(windows) and windows.start[last] == windows.start[last - 1]:
-            last += 1  # windows that start together stay together, so that cores have a length
         runs.append((first, last))
         first = last
     return runs

@@ -1,25 +1,35 @@
 """From a table of scores to what a genome browser opens.
 
 Publishing reads ``windows.tsv.gz`` and ``run.json`` of a result folder and nothing else, so it can be repeated at any
-time. It writes ``tracks/<column>.bw``, ``calls/<column>.bed.gz`` and ``igv_session.xml``.
+time. It writes ``tracks/<column>.bw``, ``calls/<column>.bed.gz`` and ``.bb``, ``hub/``, ``igv_session.xml`` and
+``jbrowse_config.json``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.browser.assembly import Assembly, place
 from scanner.browser.axis import axis
 from scanner.browser.bed import find_calls, write_calls
+from scanner.browser.bigbed import bigbed_path, write_bigbed
 from scanner.browser.bigwig import Tiling, cut_tiles, step_tiles, write_bigwig
 from scanner.browser.drawn import DrawnTrack
+from scanner.browser.hub import write_hub
+from scanner.browser.hub_files import add_bigbed, add_bigwig
 from scanner.browser.igv import write_chrom_sizes, write_session
+from scanner.browser.jbrowse import write_jbrowse
+from scanner.browser.page import write_page
+from scanner.candidates import Candidate, find_candidates, gene_text
 from scanner.catalogue import Colour, Outliers, Track, tracks
-from scanner.regions import Region
+from scanner.errors import InputError
+from scanner.genes import read_genes
+from scanner.regions import Region, shortlist
 from scanner.result import Result, Run, Score, load
 from scanner.table import Table
 
@@ -28,6 +38,8 @@ Float = NDArray[np.float64]
 
 SESSION = "igv_session.xml"
 CHROM_SIZES = "tracks/genome.chrom.sizes"
+REGIONS = 20
+"""Candidate regions that IGV's Region Navigator lists, the best first."""
 SHOW_ALL = 20
 """Number of tracks up to which a session shows all of them; of more, only those the catalogue calls visible."""
 
@@ -45,6 +57,7 @@ class Job:
     values: Float
     outliers: Outliers | None
     colours: tuple[Colour, Colour]
+    assembly: Assembly | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,8 @@ class Published:
         Columns with a track whose tail holds no window: no calls.
     not_shown
         Columns whose tracks the session leaves out; their files are there.
+    notes
+        What could not be made, and why: one sentence each.
     """
 
     session: Path
@@ -79,6 +94,7 @@ class Published:
     without_data: tuple[str, ...]
     without_calls: tuple[str, ...]
     not_shown: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 Mapper = Callable[[Callable[[Job], Drawn], Iterable[Job]], Iterable[Drawn]]
@@ -111,22 +127,31 @@ def publish(
 
     Raises
     ------
+    UsageError
+        Where there is no such annotation.
     InputError
-        Where the folder holds no result, or a damaged one.
+        Where the folder holds no result, or a damaged one, or the annotation is of no use.
     OutputError
         Where a file cannot be written or does not hold what was meant.
     """
     result = load(directory, genome=genome, genes=genes, email=email)
     catalogue = tracks()
-    scores = sorted((s for s in result.run.scores if s.name in catalogue), key=lambda s: catalogue[s.name].order)
+    scores = drawable(result.run)
+    assembly, notes = _place(result)
+    annotation = None if result.run.genes is None else read_genes(result.run.genes, result.run.contigs)
     drawn: list[Drawn] = []
-    for item in mapper(draw, _jobs(result, scores, catalogue)):
+    for item in mapper(draw, _jobs(result, scores, catalogue, assembly)):
         drawn.append(item)
         if progress is not None:
             progress(len(drawn), len(scores))
     shown = _tracks(result.table, scores, drawn, catalogue)
     files = [directory / path for item in drawn for path in (item.bigwig, item.calls) if path is not None]
-    files += _write_session(result, shown)
+    files += [directory / bigbed_path(item.calls) for item in drawn if item.calls is not None]
+    files += write_hub(result, shown, assembly)
+    candidates = find_candidates(result.table, shown, annotation)
+    files += _write_session(result, shown, _regions(result, candidates, assembly))
+    page = write_page(result, shown, tiling(result.run, result.table), candidates, annotation)  # says what else is there
+    files[-1:-1] = page.files
     pairs = list(zip(scores, drawn, strict=True))
     return Published(
         session=files[-1],
@@ -136,6 +161,7 @@ def publish(
             s.column for s, item in pairs if item.bigwig and not item.calls and catalogue[s.name].outliers
         ),
         not_shown=tuple(track.column for track in shown if not track.shown),
+        notes=notes if page.note is None else (*notes, page.note),
     )
 
 
@@ -157,19 +183,58 @@ def tiling(run: Run, table: Table) -> Tiling:
     return Tiling(tuple((name, run.contigs[name]) for name in table.contigs), table.contig, start, end)
 
 
-def _jobs(result: Result, scores: Sequence[Score], catalogue: Mapping[str, Track]) -> Iterable[Job]:
+def drawable(run: Run) -> list[Score]:
+    """List the columns that the catalogue has a track for, in its order.
+
+    Parameters
+    ----------
+    run
+        Gives the columns.
+    """
+    catalogue = tracks()
+    return sorted((score for score in run.scores if score.name in catalogue), key=lambda s: catalogue[s.name].order)
+
+
+def _place(result: Result) -> tuple[Assembly | None, tuple[str, ...]]:
+    """Find the genome that the UCSC hub is for; without one, all other files are as useful."""
+    try:
+        assembly = place(result.run.genome, result.run.contigs)
+    except InputError as error:
+        return None, (f"no UCSC hub: {error}",)
+    left_out = assembly.left_out(result.table.contigs)
+    notes = (f"the UCSC hub leaves out {shortlist(left_out)}, which {assembly.name} does not have",) if left_out else ()
+    return assembly, notes
+
+
+def _jobs(
+    result: Result, scores: Sequence[Score], catalogue: Mapping[str, Track], assembly: Assembly | None
+) -> Iterable[Job]:
     """Prepare the columns one after the other."""
     table = result.table
     tiles = tiling(result.run, table)
     for score in scores:
         spec = catalogue[score.name]
-        colours = _call_colours(spec)
+        colours = call_colours(spec)
         values = table.columns[score.column]
-        yield Job(result.directory, score, spec.label, tiles, table.start, table.end, values, spec.outliers, colours)
+        yield Job(
+            result.directory, score, spec.label, tiles, table.start, table.end, values, spec.outliers, colours, assembly
+        )  # fmt: skip
 
 
-def _call_colours(spec: Track) -> tuple[Colour, Colour]:
-    """Give the colours of calls at the low and at the high end."""
+def call_colours(spec: Track) -> tuple[Colour, Colour]:
+    """Give the colours of calls at the low and at the high end.
+
+    Parameters
+    ----------
+    spec
+        The score's track.
+
+    Examples
+    --------
+    >>> from scanner.catalogue import track
+    >>> call_colours(track("tajimas_d"))
+    ((213, 94, 0), (0, 114, 178))
+    """
     if spec.outliers is None:
         return spec.colour, spec.colour
     both = spec.outliers.tail == "both"
@@ -177,17 +242,22 @@ def _call_colours(spec: Track) -> tuple[Colour, Colour]:
 
 
 def draw(job: Job) -> Drawn:
-    """Write and verify the bigWig of one column, and its calls."""
+    """Write and verify the bigWig of one column and its calls, for the hub too."""
     column = job.score.column
     bigwig, calls = f"tracks/{column}.bw", f"calls/{column}.bed.gz"
     if not write_bigwig(job.directory / bigwig, job.tiling, job.values):
         return Drawn(column, None, None)
+    if job.assembly is not None:
+        add_bigwig(job.directory, column, job.assembly, job.tiling, job.values)
     if job.outliers is None:
         return Drawn(column, bigwig, None)
     tail = job.outliers
     found = find_calls(job.tiling.contig, job.start, job.end, job.values, tail.tail, tail.share)
-    names = [name for name, _ in job.tiling.contigs]
-    written = write_calls(job.directory / calls, names, found, job.label, job.colours)
+    contigs = dict(job.tiling.contigs)
+    written = write_calls(job.directory / calls, list(contigs), found, job.label, job.colours)
+    write_bigbed(job.directory / bigbed_path(calls), contigs, found, job.label, job.colours)
+    if job.assembly is not None:
+        add_bigbed(job.directory, column, job.assembly, contigs, found, job.label, job.colours)
     return Drawn(column, bigwig, calls if written else None)
 
 
@@ -236,15 +306,29 @@ def _tracks(
     return made
 
 
-def _write_session(result: Result, shown: Sequence[DrawnTrack]) -> list[Path]:
-    """Write the session, and the contig lengths where no genome is named; it opens where the table begins."""
-    written = []
+def _regions(result: Result, candidates: Sequence[Candidate], assembly: Assembly | None) -> list[tuple[Region, str]]:
+    """Choose the regions of interest, and say which statistics agree there and what genes there are.
+
+    Of a genome that IGV knows by its id, regions need its names of contigs, of which IGV does not know others.
+    """
+    known, genome = tracks(), result.run.genome
+    names = {} if genome is None or assembly is None or Path(genome).is_file() else assembly.names
+    found = []
+    for item in candidates[:REGIONS]:
+        region = replace(item.region, contig=names.get(item.region.contig, item.region.contig))
+        text = ", ".join(known[name].label for name in item.scores)
+        genes = gene_text(item.near)
+        found.append((region, f"{text}; {genes}" if genes else text))
+    return found
+
+
+def _write_session(result: Result, shown: Sequence[DrawnTrack], regions: Sequence[tuple[Region, str]]) -> list[Path]:
+    """Write the session and JBrowse's configuration, which open where the table begins, and the contig lengths."""
     run, table, directory = result.run, result.table, result.directory
-    if run.genome is None:
-        write_chrom_sizes(directory / CHROM_SIZES, run.contigs)
-        written.append(directory / CHROM_SIZES)
+    write_chrom_sizes(directory / CHROM_SIZES, run.contigs)
     first = table.contig == 0
     locus = Region(table.contigs[0], int(table.start[first].min()), int(table.end[first].max()))
+    written = [directory / CHROM_SIZES, *write_jbrowse(result, shown, locus, CHROM_SIZES)]
     genome = CHROM_SIZES if run.genome is None else run.genome
-    write_session(directory / SESSION, genome, locus, [track for track in shown if track.shown])
+    write_session(directory / SESSION, genome, locus, [track for track in shown if track.shown], regions)
     return [*written, directory / SESSION]

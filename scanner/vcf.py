@@ -291,9 +291,7 @@ def chunks(
     slots = np.full(len(source.samples), -1, np.int64)
     slots[list(samples)] = np.arange(len(samples))
     bounds = (region.start, region.end)
-    reaches_end = region.end == source.lengths[region.contig]
-    if reaches_end:  # records past the contig's end must be met, not overlooked
-        bounds = (region.start, 1 << 62)
+    reaches_end = region.end == source.lengths[region.contig]  # records past it must be met, not overlooked
     decode: Any = decode_lines if source.kind == "vcf" else decode_variants
     size = records or max(1, CHUNK_BYTES // (4 * len(source.samples) + 200))
     with _records(source, region, reaches_end) as lines:

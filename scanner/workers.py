@@ -95,14 +95,33 @@ def interrupts_wait(*, drop: bool = False) -> Iterator[None]:
 
 
 def uninterrupted(function: Callable[[Task], Result], items: Iterable[Task]) -> Iterator[Result]:
-    """Do as the builtin ``map`` does, but let Ctrl-C wait for the end of each step.
+    """Do as the builtin ``map`` does, for steps in which libraries in C write files.
 
-    A library in C that writes a file would leave half of it, and a message of its own.
+    Ctrl-C waits for the end of each step, for they would leave half a file; and what they print on standard error of
+    their own accord, as on a full disk, is dropped: popscan's own error says it.
     """
     for item in items:
-        with interrupts_wait():
+        with interrupts_wait(), _muted():
             result = function(item)
         yield result
+
+
+@contextlib.contextmanager
+def _muted() -> Iterator[None]:
+    """Lead the process's standard error nowhere."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed: nothing to mute
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _start(stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: int, scratch: Path) -> Client:

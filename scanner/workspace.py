@@ -26,8 +26,12 @@ RESULTS = (
     "run.json",
     "accounting.tsv",
     "igv_session.xml",
+    "index.html",
+    "candidates.tsv",
+    "jbrowse_config.json",
     "tracks",
     "calls",
+    "hub",
 )
 """Everything that popscan itself puts into an output folder, and so may replace there."""
 

@@ -20,12 +20,13 @@ LAYERS = {
     0: {"__init__", "errors", "regions"},
     1: {"windows", "haplotypes", "scores", "statistics", "channels", "data"},
     2: {
-        "bgzf", "browser", "catalogue", "decode", "network", "populations", "reference", "result", "simulate", "table", "trees",
-        "vcf", "workers", "zarr",
+        "bgzf", "browser", "candidates", "catalogue", "decode", "genes", "network", "populations", "reference", "result", "simulate",
+        "table", "trees", "vcf", "workers", "zarr",
     },
     3: {
-        "check", "compare", "compute", "estimate", "evaluate", "explain", "gather", "options", "partition", "parts", "plan",
-        "probe", "provenance", "publish", "scan", "serve", "sites", "train", "workspace",
+        "check", "check_hub", "check_result", "check_tables", "compare", "compute", "estimate", "evaluate", "explain",
+        "gather", "options", "partition", "parts", "plan", "probe", "provenance", "publish", "scan", "serve",
+        "sites", "train", "workspace",
     },
     4: {"cli"},
 }  # fmt: skip

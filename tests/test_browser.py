@@ -288,6 +288,7 @@ def test_calls_are_the_joined_extreme_windows(rows, seed: int, tail: str):
         inside = [row for row in marked if rows[row][0] == code and first <= rows[row][1] and rows[row][2] <= last]
         best = max(inside, key=lambda row: sign * values[row])
         assert calls.value[at] == values[best]
+        assert calls.windows[at] == len(inside)
         assert (calls.peak_start[at], calls.peak_end[at]) == rows[best][1:]
     if len(calls):
         assert calls.strength.max() == 1000
@@ -314,7 +315,8 @@ def test_too_few_windows_give_no_calls():
 def make_calls(rows: list[tuple[int, int, int, float, bool]]) -> Calls:
     """Make calls whose peak is their first 10 bp and whose strength is 700."""
     contig, start, end, value, low = (np.array(part) for part in zip(*rows, strict=True))
-    return Calls(contig.astype(np.int32), start, end, start, start + 10, value, np.full(len(rows), 700), low)
+    ones = np.ones(len(rows), np.int64)
+    return Calls(contig.astype(np.int32), start, end, start, start + 10, value, 700 * ones, low, ones)
 
 
 ROWS = [(0, 500, 600, -2.3149, True), (1, 40, 90, 1.0, False), (0, 20, 60, 2.5, False), (0, 20, 50, 2.25, False)]

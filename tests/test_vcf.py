@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import random
 import shutil
 from collections import Counter
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import cyvcf2
 import numpy as np
 import pysam
 import pytest
@@ -607,3 +609,14 @@ def test_simulated_data_come_back(simulated):
     assert block.positions.tolist() == simulated.tree_sequence.sites_position.astype(int).tolist()
     np.testing.assert_array_equal(block.populations[0].alleles(), matrix)
     assert block.polarised.all()
+
+
+def test_an_iterator_that_ends_too_soon_is_noticed(tmp_path):
+    """Cyvcf2's ends in silence where a record cannot be parsed."""
+    path = big(tmp_path / "input.bcf")
+    source = vcf.open_source(path, fallback=tmp_path)
+    with vcf.quiet_htslib():
+        first = list(itertools.islice(cyvcf2.VCF(str(path)), 7))
+    assert list(vcf._whole(iter(first), source, Region("1", 0, 7), 7)) == first
+    with pytest.raises(OSError, match=r"records are left"):
+        list(vcf._whole(iter(first), source, Region("1", 0, 8), 8))

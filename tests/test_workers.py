@@ -229,6 +229,31 @@ def test_an_uninterrupted_map_ends_its_step_first() -> None:
     assert finished == [1, 2]
 
 
+def test_an_uninterrupted_map_drops_what_libraries_print(capfd: pytest.CaptureFixture[str]) -> None:
+    """A closed standard error is no error either."""
+
+    def step(item: int) -> int:
+        os.write(2, b"[bwClose] There was an error\n")
+        if item == 2:
+            raise InputError("our own word")
+        return item
+
+    results = workers.uninterrupted(step, [1, 2])
+    assert next(results) == 1
+    os.write(2, b"heard\n")
+    with pytest.raises(InputError, match="our own word"):
+        next(results)
+    os.write(2, b"heard again\n")
+    assert capfd.readouterr() == ("", "heard\nheard again\n")
+    kept = os.dup(2)
+    os.close(2)
+    try:
+        assert list(workers.uninterrupted(abs, [-3])) == [3]
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def test_available_threads_heed_affinity_and_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 3, 4, 7})
     for granted, expected in [("", 4), ("2", 2), ("64", 4), ("0", 4), ("two", 4)]:

@@ -41,6 +41,8 @@ class Calls:
         (calls,) 0 at the genome's median to 1000 at its most extreme window.
     low
         (calls,) whether the value is extreme by being small.
+    windows
+        (calls,) number of extreme windows joined.
     """
 
     contig: NDArray[np.int32]
@@ -51,6 +53,7 @@ class Calls:
     value: Float
     strength: Int
     low: Bools
+    windows: Int
 
     def __len__(self) -> int:
         """Count the calls."""
@@ -118,7 +121,7 @@ def _one_tail(contig: NDArray[np.int32], start: Int, end: Int, values: Float, si
     rows = np.flatnonzero(extreme(size, share))
     if len(rows) == 0:
         none, whole = np.empty(0, np.int32), np.empty(0, np.int64)
-        return Calls(none, whole, whole, whole, whole, np.empty(0), whole, np.empty(0, np.bool_))
+        return Calls(none, whole, whole, whole, whole, np.empty(0), whole, np.empty(0, np.bool_), whole)
     apart = np.ones(len(rows), np.bool_)
     reach = _reach(contig[rows], end[rows])
     apart[1:] = (np.diff(contig[rows]) != 0) | (start[rows][1:] > reach[:-1])
@@ -138,6 +141,7 @@ def _one_tail(contig: NDArray[np.int32], start: Int, end: Int, values: Float, si
         value=values[peak],
         strength=strength,
         low=np.full(len(first), sign < 0),
+        windows=np.bincount(group),
     )
 
 
@@ -173,7 +177,7 @@ def write_calls(path: Path, contigs: Sequence[str], calls: Calls, label: str, co
         Where the files cannot be written or differ from what was meant.
     """
     indexes = {suffix: Path(f"{path}{suffix}") for suffix in (".tbi", ".csi")}
-    lines = _lines(contigs, calls, label, colours)
+    lines = call_lines(contigs, calls, label, colours)
     suffix = ".csi" if max(calls.end, default=0) > _TABIX_REACH else ".tbi"
     plain = path.with_name(f".{path.name}.partial")
     made = Path(f"{plain}.gz")
@@ -199,8 +203,21 @@ def write_calls(path: Path, contigs: Sequence[str], calls: Calls, label: str, co
     return bool(lines)
 
 
-def _lines(contigs: Sequence[str], calls: Calls, label: str, colours: tuple[Colour, Colour]) -> list[str]:
-    """Format calls, sorted by contig (in byte order), start and end."""
+def call_lines(contigs: Sequence[str], calls: Calls, label: str, colours: tuple[Colour, Colour]) -> list[str]:
+    """Format calls as BED9, sorted by contig (in byte order), start and end.
+
+    Parameters
+    ----------
+    contigs, calls, label, colours
+        As for `write_calls`.
+
+    Examples
+    --------
+    >>> begin = np.arange(100) * 10
+    >>> calls = find_calls(np.zeros(100, np.int32), begin, begin + 20, np.arange(100.0), "high", 0.01)
+    >>> call_lines(["20"], calls, "pi", ((0, 0, 255), (255, 0, 0)))
+    ['20\\t990\\t1010\\tpi 99\\t1000\\t.\\t990\\t1010\\t255,0,0']
+    """
     printable = " ".join(label.split())  # a tab or a line end would make another column or row
     rows = []
     for at in range(len(calls)):

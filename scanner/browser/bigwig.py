@@ -15,7 +15,8 @@ import numpy as np
 import pyBigWig
 from numpy.typing import NDArray
 
-from scanner.errors import OutputError
+from scanner.errors import InputError, OutputError
+from scanner.regions import Region, shortlist
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -179,14 +180,58 @@ def _write(path: Path, parts: Sequence[_Part]) -> None:
 
 
 def _verify(path: Path, final: Path, parts: Sequence[_Part]) -> None:
-    """Compare contigs, tiles and values with what was meant."""
+    """Compare the file with what was meant."""
+    if _difference(path, parts) is not None:
+        raise OutputError(f"{final}: what was read back differs from what was written; is the disk full?")
+
+
+def first_difference(path: Path, tiling: Tiling, values: Float) -> str | None:
+    """Compare a bigWig with the scores that it shall show.
+
+    Parameters
+    ----------
+    path
+        The file.
+    tiling, values
+        As for `write_bigwig`.
+
+    Returns
+    -------
+    Where they differ first, in words, or None where every tile, value and gap is as it shall be.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read.
+    """
+    try:
+        return _difference(path, list(_parts(tiling, values)))
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be read as a bigWig: {error}") from error
+
+
+def _difference(path: Path, parts: Sequence[_Part]) -> str | None:
+    """Compare contigs, zoom levels, tiles and values with what is meant."""
     with pyBigWig.open(str(path)) as file:
-        same = file.chroms() == {part.name: part.length for part in parts} and file.header()["nLevels"] > 0
-        for part in parts if same else ():
+        if file.chroms() != {part.name: part.length for part in parts}:
+            return f"its contigs are {shortlist(file.chroms())}, not {shortlist(part.name for part in parts)}"
+        if file.header()["nLevels"] == 0:
+            return "it has no zoom levels"
+        for part in parts:
             found = np.array(file.intervals(part.name) or (), np.float64).reshape(-1, 3)
             meant = np.column_stack([part.start, part.end, part.values])
             if not np.array_equal(found, meant):
-                same = False
-                break
-    if not same:
-        raise OutputError(f"{final}: what was read back differs from what was written; is the disk full?")
+                return _first_row(part.name, found, meant)
+    return None
+
+
+def _first_row(contig: str, found: Float, meant: Float) -> str:
+    """Say where two sorted lists of start, end and value differ first."""
+    rows = min(len(found), len(meant))
+    unlike = np.flatnonzero((found[:rows] != meant[:rows]).any(axis=1))
+    at = int(unlike[0]) if len(unlike) else rows
+    there, wanted = (
+        f"{row[at, 2]:.9g} at {Region(contig, int(row[at, 0]), int(row[at, 1]))}" if at < len(row) else "nothing more"
+        for row in (found, meant)
+    )
+    return f"it has {there}, not {wanted}"

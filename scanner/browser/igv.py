@@ -25,10 +25,16 @@ def write_chrom_sizes(path: Path, lengths: Mapping[str, int]) -> None:
     OutputError
         Where the file cannot be written.
     """
-    _write(path, "".join(f"{name}\t{length}\n" for name, length in lengths.items()))
+    write_text(path, "".join(f"{name}\t{length}\n" for name, length in lengths.items()))
 
 
-def write_session(path: Path, genome: str, locus: Region, tracks: Sequence[DrawnTrack]) -> None:
+def write_session(
+    path: Path,
+    genome: str,
+    locus: Region,
+    tracks: Sequence[DrawnTrack],
+    regions: Sequence[tuple[Region, str]] = (),
+) -> None:
     """Write a session for IGV desktop.
 
     Parameters
@@ -42,6 +48,8 @@ def write_session(path: Path, genome: str, locus: Region, tracks: Sequence[Drawn
         What is shown at first.
     tracks
         From top to bottom.
+    regions
+        Regions of interest and what to say of each, in the order in which IGV's Region Navigator lists them.
 
     Raises
     ------
@@ -64,9 +72,20 @@ def write_session(path: Path, genome: str, locus: Region, tracks: Sequence[Drawn
                 displayMode="SQUISHED", featureVisibilityWindow="-1", fontSize="10", height=str(CALLS_HEIGHT),
                 visible="true",
             )  # fmt: skip
+    if regions:
+        _add_regions(root, regions)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
-    _write(path, f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n')
+    write_text(path, f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n')
+
+
+def _add_regions(root: ElementTree.Element, regions: Sequence[tuple[Region, str]]) -> None:
+    """Add regions of interest, which IGV counts from 0 as a BED does."""
+    listed = ElementTree.SubElement(root, "Regions")
+    for region, text in regions:
+        ElementTree.SubElement(
+            listed, "Region", chromosome=region.contig, start=str(region.start), end=str(region.end), description=text
+        )
 
 
 def _add_scores(panel: ElementTree.Element, track: DrawnTrack) -> None:
@@ -96,8 +115,14 @@ def _rgb(colour: Colour) -> str:
     return ",".join(str(part) for part in colour)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a text file under a temporary name, then rename it."""
+def write_text(path: Path, text: str) -> None:
+    """Write a text file under a temporary name, then rename it.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -46,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("stopped", 1)
     except BrokenPipeError:
+        _drop_output()
         return 1
     except OSError as error:
         if debug:
@@ -60,12 +63,21 @@ def _run(words: list[str]) -> int:
     from scanner.cli.group import cli
 
     try:
-        return int(cli.main(args=words, prog_name="popscan", standalone_mode=False, obj=words) or 0)
-    except click.exceptions.Abort:
-        return _fail("stopped", 1)
+        with cli.make_context("popscan", list(words), obj=words) as context:
+            return int(cli.invoke(context) or 0)
+    except click.exceptions.Exit as done:
+        return int(done.exit_code)
     except click.ClickException as error:
         error.show()
         return 2
+
+
+def _drop_output() -> None:
+    """Lead standard output nowhere, so that Python does not try to write the rest of it when it ends."""
+    with contextlib.suppress(OSError, ValueError):  # it may be no file at all
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _fail(message: str, code: int) -> int:

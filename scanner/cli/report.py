@@ -61,4 +61,4 @@ def published_lines(published: Published) -> list[str]:
     lines = [f"{len(published.files)} browser files; open {published.session} in IGV (File > Open Session)"]
     if published.without_data:
         lines.append(f"no track, for want of any value: {shortlist(published.without_data, 12)}")
-    return lines
+    return [*lines, *published.notes]

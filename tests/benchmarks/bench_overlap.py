@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 
-from harness import HERE, PYTHON, arguments, by_turns, compare, ratio, scan, simulated, verdict
+from harness import HERE, PYTHON, arguments, by_turns, compare, print_stages, ratio, scan, simulated, verdict
 
 WINDOW, OVERLAP = 100_000, 100
 TARGET = 1.1
@@ -31,6 +31,9 @@ def main() -> None:
     base, over = costs
     compare(f"overlap, {data.path.name}", costs, base, data.records)
     verdict(f"cpu of {OVERLAP}-fold overlap", ratio(costs[over], costs[base], "cpu"), TARGET)
+    for name, options in (("touching", ()), ("overlapping", ("--step", str(step)))):
+        print(f"\nstages of one process, {name} windows", flush=True)
+        print_stages(data, "--window", str(WINDOW), *options)
     print("\nfamilies of statistics, one process, all populations, pairs and trios", flush=True)
     stretch = min(data.length, 10_000_000)
     words = [str(data.path), str(data.populations), *(str(number) for number in (stretch, WINDOW, step))]

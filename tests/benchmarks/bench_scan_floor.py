@@ -6,11 +6,20 @@ tracks. Wanted: at most 1.2 times the floor, in CPU time and in wall time.
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
-from pathlib import Path
-
-from harness import HERE, PYTHON, Data, arguments, as_bcf, by_turns, compare, ratio, scan, simulated, verdict
+from harness import (
+    HERE,
+    PYTHON,
+    Data,
+    arguments,
+    as_bcf,
+    by_turns,
+    compare,
+    print_stages,
+    ratio,
+    scan,
+    simulated,
+    verdict,
+)
 
 TARGET = 1.2
 WINDOW = ("--window", "50kb")
@@ -29,18 +38,11 @@ def bench(data: Data, processes: int, rounds: int) -> None:
         verdict(f"{what} of a scan over the floor", ratio(costs["popscan scan"], costs["cyvcf2 decodes"], what), TARGET)
 
 
-def stages(data: Data) -> None:
-    """Say where one process spends its time."""
-    print(f"\nstages of one process, {data.path.name}, under a profiler", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        command = scan(data, Path(folder) / "out", *WINDOW, "--threads", "1")
-        subprocess.run([PYTHON, str(HERE / "stages.py"), str(data.records), *command[1:]], check=True)
-
-
 if __name__ == "__main__":
     given = arguments(__doc__, diploids=500, megabases=50, processes=2)
     text = simulated(given.folder, given.diploids, given.megabases * 1_000_000)
     for data in (text, as_bcf(text)):
         if data is not None:
             bench(data, given.processes, given.rounds)
-            stages(data)
+            print(f"\nstages of one process, {data.path.name}", flush=True)
+            print_stages(data, *WINDOW)

@@ -1,6 +1,6 @@
 """Time every family of statistics on one block, for windows that touch and for windows that overlap.
 
-``families.py FILE POPULATIONS LENGTH WINDOW STEP`` prints microseconds a site: of the first call's best of three.
+``families.py FILE POPULATIONS LENGTH WINDOW STEP`` prints CPU microseconds a site, the best of three.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ def measure(block: HaplotypeBlock, window: int, step: int) -> dict[str, float]:
     groups = registry.default_pairs(names), registry.default_trios(names)
     found = {}
     for producer in registry.PRODUCERS:
-        wanted = tuple(name for name in producer.names)
         best = float("inf")
         for _ in range(3):
             began = time.process_time()
-            registry.compute_all(block, covered, wanted, *groups)
+            registry.compute_all(block, covered, producer.names, *groups)
             best = min(best, time.process_time() - began)
         found[", ".join(producer.names)] = best
     return found
@@ -44,7 +43,9 @@ def main(path: Path, populations: Path, length: int, window: int, step: int) -> 
     print(f"{'us/site':52}{'touching':>10}{'overlap':>10}{'more':>8}")
     for name, seconds in [*apart.items(), ("all", sum(apart.values()))]:
         more = overlapping[name] if name in overlapping else sum(overlapping.values())
-        print(f"{name:52}{seconds * microseconds:10.2f}{more * microseconds:10.2f}{(more - seconds) * microseconds:8.2f}")
+        print(
+            f"{name:52}{seconds * microseconds:10.2f}{more * microseconds:10.2f}{(more - seconds) * microseconds:8.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ def decode(path: str, region: str, records: int) -> int:
     vcf = VCF(path)
     out = np.empty((records, len(vcf.samples), 2), np.int8)
     found = 0
-    for found, variant in enumerate(vcf(region), start=1):  # noqa: B007
+    for found, variant in enumerate(vcf(region), start=1):
         out[found - 1] = variant.genotype.array()[:, :2]
     return found
 
@@ -29,7 +30,7 @@ def main(path: str, length: int, records: int, processes: int) -> None:
         subprocess.Popen(
             [sys.executable, __file__, path, f"1:{low + 1}-{high}", str(records)], stdout=subprocess.PIPE, text=True
         )
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+        for low, high in itertools.pairwise(bounds)
     ]
     found = sum(int(process.communicate()[0]) for process in running)
     if found != records:

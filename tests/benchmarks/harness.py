@@ -94,9 +94,7 @@ def measure(command: Sequence[str], cwd: Path) -> Cost:
     """Run a command to its end and measure it with all its processes, those included that outlive it a little."""
     ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1, 0, 0, 0)
     began = time.perf_counter()
-    with tempfile.TemporaryFile() as said, subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=said
-    ) as process:
+    with tempfile.TemporaryFile() as said, subprocess.Popen(command, cwd=cwd, stdout=said, stderr=said) as process:
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -142,6 +140,13 @@ def compare(title: str, costs: Mapping[str, Sequence[Cost]], base: str, records:
         rows.append((name, f"{wall:.2f}", f"{cpu:.2f}", f"{cpu / records * 1e6:.1f}", f"{peak:.0f}", *shares))
     print(f"\n{title} ({records:,} records, medians of {len(costs[base])})")
     print_rows(rows)
+
+
+def print_stages(data: Data, *options: str) -> None:
+    """Scan in one process under a profiler, and print the CPU time of every stage."""
+    with tempfile.TemporaryDirectory(prefix="popscan-benchmark-") as folder:
+        command = scan(data, Path(folder) / "out", "--threads", "1", *options)
+        subprocess.run([PYTHON, str(HERE / "stages.py"), str(data.records), *command[1:]], check=True)
 
 
 def print_rows(rows: Sequence[Sequence[str]]) -> None:

@@ -66,15 +66,16 @@ def shares(
         return {stage_of[key]: 1.0}
     if key in seen:
         return seen[key]
-    seen[key] = {None: 1.0}  # a function that calls itself
+    seen[key] = {}  # where functions call one another in a circle, what called the circle counts
     callers = table[key][4]
-    total = sum(entry[3] for entry in callers.values())
     found: dict[str | None, float] = {}
     for caller, entry in callers.items():
-        weight = entry[3] / total if total else 1 / len(callers)
         for stage, share in shares(caller, table, stage_of, seen).items():
-            found[stage] = found.get(stage, 0.0) + weight * share
-    seen[key] = found or {None: 1.0}
+            found[stage] = found.get(stage, 0.0) + share * max(entry[3], 1e-9)
+    total = sum(found.values())
+    seen[key] = {stage: weight / total for stage, weight in found.items()} if found else {}
+    if not callers:
+        seen[key] = {None: 1.0}
     return seen[key]
 
 
