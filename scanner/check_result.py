@@ -22,6 +22,7 @@ from scanner.bgzf import find_index
 from scanner.browser.bed import call_lines, find_calls
 from scanner.browser.bigwig import first_difference
 from scanner.browser.jbrowse import CONFIG, uris
+from scanner.browser.page import CANDIDATES, PAGE
 from scanner.catalogue import tracks
 from scanner.check import Finding
 from scanner.check_hub import check_hub, contents
@@ -242,10 +243,33 @@ def _check_jbrowse(result: Result) -> Findings:
         yield Finding("good", f"{CONFIG}: {len(known):,} tracks, each with its files")
 
 
+def _check_page(result: Result) -> Findings:
+    """Read the table of candidate regions, and find the page whole."""
+    path, page = result.directory / CANDIDATES, result.directory / PAGE
+    try:
+        rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+        places = [(row[1], int(row[2]), int(row[3])) for row in rows]
+    except FileNotFoundError:
+        yield Finding("error", f"{path} is missing: {AGAIN}")
+        return
+    except (ValueError, IndexError) as error:
+        yield Finding("error", f"{path} is damaged ({error}): {AGAIN}")
+        return
+    if any(not 0 <= start < end <= result.run.contigs.get(name, 0) for name, start, end in places):
+        yield Finding("error", f"{path} has regions outside the contigs: {AGAIN}")
+    elif not page.is_file():
+        yield Finding("warning", f"{page} is missing: install igv-notebook, then {AGAIN}")
+    elif not page.read_bytes().rstrip().endswith(b"</html>"):
+        yield Finding("error", f"{page} is cut off: {AGAIN}")
+    else:
+        yield Finding("good", f"{PAGE}: there, with {len(places):,} candidate regions")
+
+
 _BROWSERS: tuple[Callable[[Result], Findings], ...] = (
     _check_tracks,
     _check_calls,
     _check_session,
     check_hub,
     _check_jbrowse,
+    _check_page,
 )

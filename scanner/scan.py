@@ -257,9 +257,8 @@ def _check_unchanged(vcf: Path, identity: Mapping[str, Any]) -> None:
 
 
 def _record(plan: Plan, identity: Mapping[str, Any], started: datetime, command: Sequence[str]) -> dict[str, Any]:
-    """Gather what run.json says."""
-    options, spec = plan.options, plan.options.windows
-    scanned = {region.contig for region in plan.regions}
+    """Gather what run.json says: where the result comes from, then what it holds."""
+    options = plan.options
     return {
         "popscan": provenance.versions()["popscan"],
         "versions": provenance.versions(),
@@ -283,6 +282,17 @@ def _record(plan: Plan, identity: Mapping[str, Any], started: datetime, command:
         },
         "identity": dict(identity),
         **presentation(options),
+        **_content(plan),
+        "models": {},
+        "seed": None,
+    }
+
+
+def _content(plan: Plan) -> dict[str, Any]:
+    """Say what was scanned and what the table holds."""
+    spec = plan.options.windows
+    scanned = {region.contig for region in plan.regions}
+    return {
         "contigs": {contig: length for contig, length in plan.source.lengths.items() if contig in scanned},
         "regions": [str(region) for region in plan.regions],
         "windows": {
@@ -302,6 +312,4 @@ def _record(plan: Plan, identity: Mapping[str, Any], started: datetime, command:
             {"column": column.column, "name": column.name, "populations": list(column.populations)}
             for column in plan.columns
         ],
-        "models": {},
-        "seed": None,
     }

@@ -453,7 +453,7 @@ def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         subprocess.run(["umount", "-l", str(target)], check=True)
 
 
-SIZES = [0, 8, 24, 64, 160, 204, 224, 228, 252, 260, 276, 280, 284, 456, 644]
+SIZES = [0, 8, 24, 64, 160, 204, 224, 228, 252, 260, 276, 280, 284, 456, 644, 720, 2000]
 
 
 @pytest.mark.parametrize("free", SIZES)
@@ -461,9 +461,9 @@ def test_a_disk_that_is_full_is_said_in_one_line(
     good: Several, mounted: Callable[[str], Path], free: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With every size, another file is the one that does not fit: a part, a table, its index, a track, the session."""
-    disk = mounted("size=1m")
+    disk = mounted("size=16m")
     fill = disk / "fill"
-    fill.write_bytes(bytes((1 << 20) - (free << 10)))
+    fill.write_bytes(bytes((16 << 20) - (free << 10)))
     words = [good.vcf, "-p", good.populations, "--out", disk / "out", "--threads", 1, "--window", "200"]
     words += ["--min-sites", "1", "--statistics", "all"]
     done = popscan("scan", *words)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pyBigWig
@@ -58,7 +58,7 @@ def test_a_sound_result_is_sound(made: Path):
     about = [item.text.split(":")[0] for item in found]
     assert about == [
         "windows.tsv.gz", "sites.tsv.gz", "accounting.tsv", "tracks", "calls", "igv_session.xml", "hub",
-        "jbrowse_config.json",
+        "jbrowse_config.json", "index.html",
     ]  # fmt: skip
     assert files(made) == before
 
@@ -121,23 +121,25 @@ def test_a_changed_value_is_found(result: Path):
     flip = lambda rows: [*rows[:30], (*rows[30][:2], -rows[30][2]), *rows[31:]]  # noqa: E731
     rewrite_bigwig(result / "tracks" / f"{COLUMN}.bw", flip)
     table = read_table(result / "windows.tsv.gz")
-    value = float(np.float32(table.columns[COLUMN][30]))
+    row = np.flatnonzero(np.isfinite(table.columns[COLUMN]))[30]
+    value, start = float(np.float32(table.columns[COLUMN][row])), int(table.start[row])
+    place = f"20:{start + 501}-{start + 1500}"  # a tile of 1 kb in the middle of 2 kb
     found = errors(result)
     assert found[0] == (
-        f"tracks/{COLUMN}.bw differs from windows.tsv.gz: it has {-value:.9g} at 20:30501-31500, not {value:.9g} at "
-        "20:30501-31500; run popscan publish"
+        f"tracks/{COLUMN}.bw differs from windows.tsv.gz: it has {-value:.9g} at {place}, not {value:.9g} at {place}; "
+        "run popscan publish"
     )
     assert found[1:] == [f"hub: pi__A.bw differs from tracks/{COLUMN}.bw: run popscan publish"]
 
 
 def test_a_value_that_fills_a_gap_or_makes_one_is_found(result: Path):
     path = result / "tracks" / f"{COLUMN}.bw"
-    rewrite_bigwig(path, lambda rows: rows[:-1])
-    (found, _) = errors(result)
-    assert "at 20:58501-59500, not" not in found  # this one is there
-    assert "it has nothing more, not" in found
-    rewrite_bigwig(path, lambda rows: [*rows, (62_000, 63_000, 0.5)])
-    assert any("it has 0.5 at 20:62001-63000, not" in text for text in errors(result))
+    table = read_table(result / "windows.tsv.gz")
+    gap = int(table.start[np.flatnonzero(np.isnan(table.columns[COLUMN]) & (table.contig == 0))[0]])
+    rewrite_bigwig(path, lambda rows: sorted([*rows, (gap + 500, gap + 1500, 0.5)]))
+    assert f"it has 0.5 at 20:{gap + 501}-{gap + 1500}, not " in errors(result)[0]
+    rewrite_bigwig(path, lambda rows: [row for row in rows if row[0] != gap + 500][:-1])
+    assert "it has nothing more, not " in errors(result)[0]
 
 
 def test_a_track_without_zoom_levels_is_found(result: Path):
@@ -197,13 +199,18 @@ def edit_table(folder: Path, change: Callable[[str, np.ndarray], np.ndarray], ro
 
 
 def test_an_edited_table_no_longer_fits_its_tracks(result: Path):
+    column = "tajimas_d.A"  # called at both ends
+    table = read_table(result / "windows.tsv.gz")
+    row = int(np.flatnonzero(np.isfinite(table.columns[column]))[40])
+    tile = f"20:{table.start[row] + 501}-{table.start[row] + 1500}"
+
     def change(name: str, values: np.ndarray) -> np.ndarray:
-        return np.where(np.arange(len(values)) == 40, 9.0, values) if name == COLUMN else values
+        return np.where(np.arange(len(values)) == row, 9.0, values) if name == column else values
 
     edit_table(result, change)
     found = errors(result)
-    assert any(text.startswith(f"tracks/{COLUMN}.bw differs") and "not 9 at 20:40501-41500" in text for text in found)
-    assert any(text.startswith(f"calls/{COLUMN}.bed.gz differs") for text in found)
+    assert any(text.startswith(f"tracks/{column}.bw differs") and f"not 9 at {tile}" in text for text in found)
+    assert any(text.startswith(f"calls/{column}.bed.gz differs") for text in found)
     publish(result)
     assert errors(result) == []
 
@@ -222,16 +229,19 @@ def test_a_table_that_is_cut_off_is_found(result: Path):
     assert found == "windows.tsv.gz is cut off or not BGZF-compressed: run popscan scan again"
 
 
-def test_a_value_without_a_reason_is_found(result: Path):
-    edit_table(result, lambda name, values: np.where(np.arange(len(values)) == 7, np.nan, values))
+def test_a_value_that_is_missing_without_a_reason_is_found(result: Path):
     table = read_table(result / "windows.tsv.gz")
-    sound = [at for at, word in enumerate(table.reasons) if word == "."]
-    if 7 in sound:
-        assert any(
-            "gives no reason where a value is missing" in text and "20:7001-9000" in text for text in errors(result)
-        )
-    assert any(f"values where the table has" in text and text.endswith(f"for {COLUMN}: run popscan scan again")
-               for text in errors(result))  # fmt: skip
+    row = int(np.argmax(np.isnan(table.columns[COLUMN])))
+    assert table.reasons[row] == "few_sites"
+    words = ["." if at == row else word for at, word in enumerate(table.reasons)]
+    matrix = np.column_stack(list(table.columns.values()))
+    with TableWriter(result / "windows.tsv.gz", list(table.columns)) as writer:
+        for code, name in enumerate(table.contigs):
+            rows = np.flatnonzero(table.contig == code)
+            writer.write(name, table.start[rows], table.end[rows], matrix[rows], [words[at] for at in rows])
+    place = f"{table.contigs[table.contig[row]]}:{table.start[row] + 1}-{table.end[row]}"
+    told = "gives no reason where a value is missing, or one where none is"
+    assert errors(result)[0] == f"windows.tsv.gz {told}: {place}: run popscan scan again"
 
 
 def test_a_column_of_nobody_is_found(result: Path):
@@ -290,28 +300,33 @@ def edit_account(folder: Path, change: Callable[[list[str]], list[str]]) -> list
     return errors(folder)
 
 
+def values_of(folder: Path) -> int:
+    return int(np.isfinite(read_table(folder / "windows.tsv.gz").columns[COLUMN]).sum())
+
+
 def test_an_account_that_does_not_add_up_is_found(result: Path):
+    there = values_of(result)
+
     def change(lines: list[str]) -> list[str]:
-        return [line.replace("\tvalue\t118", "\tvalue\t117") if f"\t{COLUMN}\t" in line else line for line in lines]
+        return [line.replace(f"{COLUMN}\tvalue\t{there}", f"{COLUMN}\tvalue\t{there - 1}") for line in lines]
 
     assert edit_account(result, change) == [
         f"accounting.tsv accounts for 117 of 118 windows for {COLUMN}: run popscan scan again",
-        f"accounting.tsv counts 117 values where the table has 118 for {COLUMN}: run popscan scan again",
+        f"accounting.tsv counts {there - 1} values where the table has {there} for {COLUMN}: run popscan scan again",
     ]
 
 
 def test_reasons_that_the_table_does_not_give_are_found(result: Path):
-    def change(lines: list[str]) -> list[str]:
-        return [line.replace("\tvalue\t118", "\tvalue\t116") if f"\t{COLUMN}\t" in line else line for line in lines] + [
-            f"windows\t{COLUMN}\tunphased\t1",
-            f"windows\t{COLUMN}\tbad_weather\t1",
-        ]
+    there = values_of(result)
 
-    found = edit_account(result, change)
-    assert f"accounting.tsv counts 1 windows as unphased, but 0 rows of the table say so for {COLUMN}" in "\n".join(
-        found
-    )
-    assert f"gives a reason 'bad_weather' that popscan does not know for {COLUMN}" in "\n".join(found)
+    def change(lines: list[str]) -> list[str]:
+        more = [f"windows\t{COLUMN}\tuncallable\t1", f"windows\t{COLUMN}\tbad_weather\t1"]
+        lines = [line.replace(f"{COLUMN}\tvalue\t{there}", f"{COLUMN}\tvalue\t{there - 2}") for line in lines]
+        return [*lines, *more]
+
+    found = "\n".join(edit_account(result, change))
+    assert f"counts 1 windows as uncallable, but 0 rows of the table say so for {COLUMN}" in found
+    assert f"gives a reason 'bad_weather' that popscan does not know for {COLUMN}" in found
 
 
 def test_an_account_of_other_scores_or_contigs_is_found(result: Path):
@@ -367,11 +382,11 @@ def edit_calls(folder: Path, change: Callable[[list[list[str]]], list[list[str]]
     [
         (lambda rows: rows[::-1], "it is not sorted: line 2 belongs before line 1", False),
         (lambda rows: [[*rows[0][:4], "1001", *rows[0][5:]], *rows[1:]], "line 1 has the score 1001, above 1000", True),
-        (lambda rows: [*rows[:-1], ["21", "9", "48129896", *rows[-1][3:]]], "lies outside the contig", True),
+        (lambda rows: [*rows[:-1], [*rows[-1][:2], "63025521", *rows[-1][3:]]], "lies outside the contig", True),
         (lambda rows: [["19", *row[1:]] for row in rows], "line 1 lies outside the contig", True),
         (lambda rows: [row[:6] for row in rows], "line 1 is no BED9", True),
-        (lambda rows: [[*row[:8], "1,2,3"] for row in rows], "line 1 is '20 ", True),
-        (lambda rows: [[*row[:3], "other 1", *row[4:]] for row in rows], "line 1 is '20 ", True),
+        (lambda rows: [[*row[:8], "1,2,3"] for row in rows], "line 1 is '", True),
+        (lambda rows: [[*row[:3], "other 1", *row[4:]] for row in rows], "line 1 is '", True),
         (lambda rows: rows[:-1], "it has ", True),
     ],
 )
@@ -385,9 +400,12 @@ def test_calls_that_are_not_those_of_the_table_are_found(
 
 def test_calls_with_an_index_of_others_are_found(result: Path):
     folder = result / "calls"
-    shutil.copy(folder / "pi.A.bed.gz.tbi", folder / "tajimas_d.A.bed.gz.tbi")
-    lone = [text for text in errors(result) if text.startswith("calls/")]
-    assert len(lone) == 1
+    first, *rest = gzip.decompress((folder / "tajimas_d.A.bed.gz").read_bytes()).decode().splitlines()
+    (folder / "other.bed").write_text("\n".join(["#" * len(first), *rest]) + "\n")  # knows all calls but the first
+    pysam.tabix_index(str(folder / "other.bed"), preset="bed")
+    (folder / "other.bed.gz.tbi").replace(folder / "tajimas_d.A.bed.gz.tbi")
+    (found,) = (text for text in errors(result) if text.startswith("calls/"))
+    assert "its index gives other lines than the file has" in found
     (folder / "tajimas_d.A.bed.gz.tbi").unlink()
     (found,) = (text for text in errors(result) if text.startswith("calls/"))
     assert found == "calls/tajimas_d.A.bed.gz has no index (.tbi or .csi): run popscan publish"
@@ -407,7 +425,7 @@ def test_damaged_and_missing_calls_are_found(result: Path):
 def test_a_bigbed_that_is_not_its_bed_is_found(result: Path):
     folder = result / "calls"
     shutil.copy(folder / "pi.A.bb", folder / "other.bb")
-    os.replace(folder / "other.bb", folder / "tajimas_d.A.bb")
+    (folder / "other.bb").replace(folder / "tajimas_d.A.bb")
     found = errors(result)
     assert "tajimas_d.A.bb beside it has other calls" in found[0]
     assert "hub: tajimas_d__A.bb differs from calls/tajimas_d.A.bb" in found[1]
@@ -477,6 +495,42 @@ def test_a_configuration_that_does_not_fit_is_found(result: Path, old: str, new:
     assert errors(result) == ["jbrowse_config.json is missing: run popscan publish"]
 
 
+def test_faults_of_the_page_and_its_table_are_found(result: Path):
+    page, path = result / "index.html", result / "candidates.tsv"
+    page.write_bytes(page.read_bytes()[:-20])
+    assert errors(result) == ["index.html is cut off: run popscan publish"]
+    page.unlink()
+    (warning,) = (item for item in check_result(result) if item.level != "good")
+    assert warning == Finding("warning", f"{page} is missing: install igv-notebook, then run popscan publish")
+    head, first, *rest = path.read_text().splitlines()
+    start, end = first.split("\t")[2:4]
+    path.write_text("\n".join([head, first.replace(f"\t{start}\t{end}\t", f"\t{end}\t{start}\t"), *rest]) + "\n")
+    assert errors(result) == ["candidates.tsv has regions outside the contigs: run popscan publish"]
+    path.write_text("\n".join([head, first.replace(f"\t{start}\t", "\tx\t"), *rest]) + "\n")
+    assert errors(result)[0].startswith("candidates.tsv is damaged (invalid literal for int")
+    path.unlink()
+    assert errors(result) == ["candidates.tsv is missing: run popscan publish"]
+
+
+def test_the_regions_of_the_session_are_the_best_candidates(made: Path):
+    rows = [line.split("\t")[1:4] for line in (made / "candidates.tsv").read_text().splitlines()[1:]]
+    listed = ElementTree.parse(made / "igv_session.xml").getroot().findall("Regions/Region")
+    assert [[item.get(name) for name in ("chromosome", "start", "end")] for item in listed] == rows[:20]
+    assert 1 <= len(listed) <= 20
+    assert "Tajima's D" in " ".join(item.get("description", "") for item in listed)
+
+
+def test_the_regions_of_the_session_name_their_genes(result: Path, tmp_path: Path):
+    contig, start, end = (result / "candidates.tsv").read_text().splitlines()[1].split("\t")[1:4]
+    genes = tmp_path / "genes.gff3"
+    genes.write_text(f"##gff-version 3\n{contig}\t.\tgene\t{int(start) + 1}\t{end}\t.\t+\t.\tID=g;Name=LCT\n")
+    publish(result, genes=genes)
+    first = ElementTree.parse(result / "igv_session.xml").getroot().find("Regions/Region")
+    assert first is not None
+    assert first.get("description", "").endswith("; LCT")
+    assert errors(result) == []
+
+
 # The hub
 
 
@@ -519,7 +573,7 @@ def test_a_scan_of_no_known_genome_has_no_hub(result: Path):
 def test_the_command_ends_with_0_for_a_sound_result_and_1_for_a_faulty_one(result: Path):
     done = popscan("check", result)
     assert (done.code, done.err) == (0, "")
-    assert [line.split()[0] for line in done.out.splitlines()] == ["ok"] * 8
+    assert [line.split()[0] for line in done.out.splitlines()] == ["ok"] * 9
     (result / "tracks" / f"{COLUMN}.bw").unlink()
     done = popscan("check", result)
     assert done.code == 1

@@ -100,7 +100,8 @@ def track(column: str, **changes: Any) -> DrawnTrack:
     score, *populations = column.split(".")
     made = DrawnTrack(
         column=column, score=score, populations=tuple(populations),
-        name=" ".join([score, "/".join(populations)]).strip(), title=f"All about {score}", group="spectrum", unit="", bigwig=f"tracks/{column}.bw",
+        name=" ".join([score, "/".join(populations)]).strip(), title=f"All about {score}",
+        group="spectrum", unit="", bigwig=f"tracks/{column}.bw",
         calls=f"calls/{column}.bed.gz", colour=(0, 114, 178), colour_negative=(213, 94, 0), minimum=-2.5, maximum=3.0,
         baseline=0.5, height=70, shown=True, description=Path("description.html"),
     )  # fmt: skip

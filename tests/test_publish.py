@@ -97,7 +97,9 @@ def test_the_files_of_a_result(result: tuple[Path, Published]):
     columns = ["tajimas_d.GBR", "tajimas_d.TSI", "pi.GBR", "pi.TSI", "fst.GBR.TSI"]
     expected = [f"tracks/{column}.bw" for column in columns] + [f"calls/{column}.bed.gz" for column in columns]
     written = [path.relative_to(folder).as_posix() for path in published.files]
-    assert sorted(written) == sorted([*expected, "tracks/genome.chrom.sizes", "igv_session.xml"])
+    expected += [f"calls/{column}.bb" for column in columns]
+    whole = ["candidates.tsv", "igv_session.xml", "index.html", "jbrowse_config.json", "tracks/genome.chrom.sizes"]
+    assert sorted(written) == sorted([*expected, *whole])  # no hub, for no genome has contigs of these lengths
     indexes = [f"calls/{column}.bed.gz.tbi" for column in columns]
     inputs = ["run.json", "windows.tsv.gz", "windows.tsv.gz.tbi"]
     assert names_below(folder) == sorted([*written, *indexes, *inputs])
@@ -185,7 +187,7 @@ def test_a_genome_that_the_run_names(tmp_path: Path, genome: str):
     folder = make_result(tmp_path, genome=genome)
     published = publish(folder)
     assert ElementTree.parse(published.session).getroot().get("genome") == genome
-    assert not (folder / "tracks" / "genome.chrom.sizes").exists()
+    assert (folder / "tracks" / "genome.chrom.sizes").read_text() == "20\t400000\n3\t150000\n"  # JBrowse needs it
 
 
 def test_many_columns_show_those_that_are_visible_by_default(tmp_path: Path):

@@ -181,9 +181,23 @@ def _ucsc_name(contig: str, length: int, assembly: str) -> str | None:
     by_length = [name for name, other in known.items() if other == length]
     if by_length:
         return f"chr{by_length[0]}"
-    if contig != bare:
-        return contig if _SAFE.fullmatch(contig) else None
+    if contig != bare:  # of an assembly with a table, all others are chr1_..., chrUn_...
+        return contig if _SAFE.fullmatch(contig) and ("_" in contig or not known) else None
     return f"chr{bare}" if not known and re.fullmatch(r"[A-Za-z0-9]{1,4}", bare) else None
+
+
+def has_contig(assembly: str, name: str, length: int) -> bool:
+    """Tell whether UCSC may know a contig of such a name and length (bp) in one of its assemblies.
+
+    Examples
+    --------
+    >>> [has_contig("hg38", name, 64444167) for name in ("chr20", "chr21", "20", "chrUn_KI270302v1")]
+    [True, False, False, True]
+    """
+    try:
+        return _ucsc_name(name, length, assembly) == name
+    except InputError:
+        return False
 
 
 def _from_fasta(path: Path, contigs: Mapping[str, int]) -> Assembly:

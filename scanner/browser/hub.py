@@ -88,7 +88,7 @@ def write_hub(result: Result, tracks: Sequence[DrawnTrack], assembly: Assembly |
 def remove_others(folder: Path, written: Sequence[Path]) -> None:
     """Remove what an earlier hub left in its folder: a page or a track of it would be taken for one of this run."""
     keep = set(written)
-    for path in sorted(folder.rglob("*"), reverse=True):
+    for path in [*sorted(folder.rglob("*"), reverse=True), folder] if folder.is_dir() else []:
         if path.is_file() and path not in keep and path.suffix in (".txt", ".html", ".bw", ".bb", ".2bit"):
             path.unlink()
         elif path.is_dir() and not any(path.iterdir()):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyBigWig
 
-from scanner.browser.assembly import KNOWN
+from scanner.browser.assembly import has_contig
 from scanner.browser.bigbed import column_counts
 from scanner.browser.hub_layout import MOST_VISIBLE
 from scanner.browser.labels import LONG, SHORT
@@ -39,9 +39,13 @@ def lint(hub: Path) -> list[str]:
     """
     try:
         stanzas = parse(hub.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, InputError) as error:
+    except FileNotFoundError:
+        return [f"{hub}: there is no such file"]
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"{hub}: it cannot be read as text ({error})"]
+    except InputError as error:
         return [f"{hub}: {error}"]
-    if [*stanzas[0], ""][0] != "hub" if stanzas else True:
+    if not stanzas or next(iter(stanzas[0])) != "hub":
         return [f"{hub}: it does not begin with the setting hub"]
     if len(stanzas) < 2 or next(iter(stanzas[1])) != "genome":
         return [f"{hub}: the second stanza does not begin with genome"]
@@ -93,8 +97,7 @@ def _known(folder: Path, genome: Stanza) -> Known:
         lengths = {}
     if lengths is not None:
         return lambda name, length: lengths.get(name) == length
-    known, prefix = KNOWN.get(genome["genome"], {}), "" if genome["genome"].startswith("GC") else "chr"
-    return lambda name, length: name.startswith(prefix) and known.get(name.removeprefix("chr"), length) == length
+    return lambda name, length: has_contig(genome["genome"], name, length)
 
 
 def _settings(stanza: Stanza) -> Iterator[str]:

@@ -23,6 +23,10 @@ LISTED = 100
 """Candidate regions in the page; candidates.tsv has all."""
 CLASSICAL = ("tajimas_d", "pi", "h12")
 """Statistics whose values the table of regions gives, whether they call a region or not."""
+HIGH = ("h12",)
+"""Those of them that are remarkable by being large."""
+STACKED = 8
+"""Populations whose values one cell shows."""
 NO_VALUE = "·"
 
 WINDOW_REASONS = {
@@ -157,25 +161,21 @@ def window_text(run: Run) -> str:
 def candidate_rows(result: Result, tracks: Sequence[DrawnTrack], candidates: Sequence[Candidate]) -> str:
     """Write the best regions as table rows; cells hold what they are sorted by."""
     by_column = {track.column: track for track in tracks}
-    classical = [track for score in CLASSICAL for track in tracks if track.score == score]
     rows = []
     for rank, item in enumerate(candidates[:LISTED], start=1):
-        region, length = item.region, len(item.region)
-        where = f"{region.start + 1:,}–{region.end:,}"
+        region = item.region
+        order = int(result.table.contig[item.peak]) * (1 << 40) + region.start
         cells = [
             f'<td class="rank" data-v="{rank}">{rank}</td>',
-            f'<th scope="row" data-v="{int(result.table.contig[item.peak]) * (1 << 40) + region.start}">'
-            f'<b>{escape(region.contig)}</b> {where} <small>{distance(length)}</small></th>',
+            f'<th scope="row" data-v="{order}"><b>{escape(region.contig)}</b> {region.start + 1:,}–{region.end:,} '
+            f"<small>{distance(len(region))}</small></th>",
             f'<td class="agree" data-v="{len(item.scores)}">{len(item.scores)}</td>',
             f'<td class="calls" data-v="{min(s.share for s in item.support):.9g}">{_chips(item.support, by_column)}</td>',
-        ]  # fmt: skip
+        ]
         if item.near is not None:
             text = escape(gene_text(item.near))
             cells.append(f'<td class="genes{"" if item.near.inside else " far"}" data-v="{text}">{text}</td>')
-        for track in classical:
-            value = float(result.table.columns[track.column][item.peak])
-            key = "" if np.isnan(value) else f"{value:.9g}"
-            cells.append(f'<td class="n" data-v="{key}">{short(value)}</td>')
+        cells += [_values(result, found, item.peak) for found in _classical(tracks)]
         rows.append(
             f'<tr tabindex="0" data-contig="{escape(region.contig)}" data-start="{region.start}" '
             f'data-end="{region.end}">{"".join(cells)}</tr>'
@@ -183,23 +183,35 @@ def candidate_rows(result: Result, tracks: Sequence[DrawnTrack], candidates: Seq
     return "\n".join(rows)
 
 
+def _classical(tracks: Sequence[DrawnTrack]) -> list[list[DrawnTrack]]:
+    """Choose the statistics that every region is described by, each with its populations."""
+    found = [[track for track in tracks if track.score == score] for score in CLASSICAL]
+    return [group for group in found if group]
+
+
+def _values(result: Result, tracks: Sequence[DrawnTrack], row: int) -> str:
+    """Write the values of a statistic in one window, one population a line, sorted by the most remarkable one."""
+    values = np.array([result.table.columns[track.column][row] for track in tracks])
+    known = values[np.isfinite(values)]
+    extreme = known.max(initial=-np.inf) if tracks[0].score in HIGH else known.min(initial=np.inf)
+    key = f"{extreme:.9g}" if len(known) else ""
+    lines = [
+        f"<div><span>{escape('/'.join(track.populations))}</span> {short(float(value))}</div>"
+        for track, value in zip(tracks, values, strict=True)
+    ]
+    more = f"<div><span>and {len(lines) - STACKED} more</span></div>" if len(lines) > STACKED else ""
+    return f'<td class="values" data-v="{key}">{"".join(lines[:STACKED])}{more}</td>'
+
+
 def candidate_head(tracks: Sequence[DrawnTrack], *, genes: bool) -> str:
     """Write the heading of the table of regions: a button each to sort by."""
-    classical = [(score, [track for track in tracks if track.score == score]) for score in CLASSICAL]
-    classical = [(score, found) for score, found in classical if found]
     plain = [("#", 1), ("Region", 1), ("Agree", -1), ("Called by", 1), *([("Genes", 1)] if genes else [])]
-    top = [_sorter(name, direction, 'rowspan="2"') for name, direction in plain]
-    below = []
-    for score, found in classical:
-        label = escape(catalogue()[score].label)
-        direction = -1 if score == "h12" else 1
-        top.append(f'<th scope="colgroup" class="group" colspan="{len(found)}">{label}</th>')
-        below += [_sorter("/".join(track.populations) or "all samples", direction, 'class="n"') for track in found]
-    return f"<tr>{''.join(top)}</tr>\n<tr>{''.join(below)}</tr>"
+    classical = [(catalogue()[found[0].score].label, -1 if found[0].score in HIGH else 1) for found in _classical(tracks)]
+    return f"<tr>{''.join(_sorter(name, direction) for name, direction in [*plain, *classical])}</tr>"
 
 
-def _sorter(name: str, direction: int, attributes: str) -> str:
-    return f'<th scope="col" {attributes}><button type="button" data-d="{direction}">{escape(name)}</button></th>'
+def _sorter(name: str, direction: int) -> str:
+    return f'<th scope="col"><button type="button" data-d="{direction}">{escape(name)}</button></th>'
 
 
 def _chips(support: Sequence[Support], tracks: Mapping[str, DrawnTrack]) -> str:

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -38,6 +39,8 @@ SCORES = {
     "tajimas_d": ["GBR"], "pi": ["GBR"], "h12": ["GBR"], "zns": ["GBR"], "fst": ["GBR", "TSI"],
     "f_dm": ["GBR", "TSI", "YRI"], "sites": ["GBR"],
 }  # fmt: skip
+REGION_COLOUR = (255, 0, 0)
+"""What IGV draws regions of interest with, above the tracks."""
 SIGNED = ("tajimas_d", "f_dm", "fst")
 NETWORK_ONLY = re.compile(r"OAuthUtils|GenomeListManager")
 """What IGV says where it has no network; it concerns sign-in and the list of genomes, neither of which is needed."""
@@ -163,6 +166,12 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Screen]:
 def test_igv_has_nothing_to_complain_about(opened: tuple[Path, Screen]):
     assert opened[1].complaints == []
     assert "Error" not in re.sub(r"(?m)^.*(OAuthUtils|GenomeListManager).*$", "", opened[1].log)
+
+
+def test_igv_marks_the_regions_of_interest(opened: tuple[Path, Screen]):
+    listed = ElementTree.parse(opened[0] / "igv_session.xml").getroot().findall("Regions/Region")
+    assert any(item.get("chromosome") == "20" for item in listed)  # what the picture shows
+    assert count_colours(opened[1].picture).get(REGION_COLOUR, 0) > 20
 
 
 def test_igv_takes_the_genome_beside_the_tracks(opened: tuple[Path, Screen]):

@@ -81,6 +81,11 @@ function drawRow(context, colours, column, places, top) {
       const wide = Math.max(0.8, step + 0.25);
       if (largest[bin] > baseline) bar(zero, y(largest[bin]), x, wide, rgb(column.colour, 0.32));
       if (smallest[bin] < baseline) bar(zero, y(smallest[bin]), x, wide, rgb(column.negative, 0.32));
+      const [least, most] = column.limits;
+      if (most !== null && largest[bin] > most) bar(y(most), y(largest[bin]), x, wide, rgb(column.colour));
+      if (least !== null && least < baseline && smallest[bin] < least) {
+        bar(y(least), y(smallest[bin]), x, wide, rgb(column.negative));
+      }
       bar(zero, y(mean[bin]), x, wide, rgb(mean[bin] < baseline ? column.negative : column.colour));
     }
   }
@@ -241,8 +246,8 @@ function describeOverview() {
   const scores = [...new Set(rowsShown().map((column) => column.score))];
   const titles = scores.map((score) => columns.find((column) => column.score === score));
   $("overview-about").textContent = titles.map((column) => column.title + (column.unit && !column.title.includes(column.unit) ? ` (${column.unit})` : "")).join(". ") + ".";
-  const parts = ["Solid: mean of the windows at this pixel; pale: their extremes; gaps: no value."];
-  if (rowsShown().some((column) => column.limits.some((limit) => limit !== null))) parts.push("Dashed: beyond it a window is called.");
+  const parts = ["Solid: mean of the windows at this pixel; pale: their extremes, solid again where called; gaps: no value."];
+  if (rowsShown().some((column) => column.limits.some((limit) => limit !== null))) parts.push("Dashed: where calls begin.");
   if (data.candidates.length) parts.push("Triangles: the 30 best candidate regions, dark the best 10.");
   if (data.omitted) parts.push(`${whole(data.omitted)} shorter contigs are left out here.`);
   parts.push("Click to open a place in the browser.");

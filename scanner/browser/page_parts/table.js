@@ -20,8 +20,7 @@ function sortBy(header, index) {
 
 function startTable() {
   const table = $("candidates");
-  const [top, below] = table.tHead.rows;
-  const headers = [...top.cells].filter((cell) => cell.rowSpan === 2).concat([...below.cells]);
+  const headers = [...table.tHead.rows[0].cells];
   headers.forEach((header, index) => header.firstElementChild.addEventListener("click", () => sortBy(header, index)));
   headers[0].setAttribute("aria-sort", "ascending");
   const open = (row) => {
