@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gzip
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cyvcf2
 import pysam
 
 from scanner.errors import InputError, UsageError
@@ -176,7 +180,7 @@ def check_fresh(path: Path, index: Path, known: dict[str, ContigIndex], kind: Fo
     if any(entry.last >> 16 > size for entry in known.values()):
         raise stale
     try:
-        with pysam.BGZFile(str(path), "rb", None) as handle:
+        with quiet_htslib(), pysam.BGZFile(str(path), "rb", None) as handle:
             for name, entry in known.items():
                 handle.seek(entry.first)
                 if kind == "vcf" and not handle.readline().startswith(name.encode() + b"\t"):
@@ -305,3 +309,17 @@ def _writable(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def quiet_htslib() -> Iterator[None]:
+    """Keep htslib's own messages off the terminal: what matters of them is said by popscan's errors."""
+    library = ctypes.CDLL(cyvcf2.cyvcf2.__file__)
+    previous = library.hts_get_log_level()
+    verbosity = pysam.set_verbosity(0)
+    library.hts_set_log_level(0)
+    try:
+        yield
+    finally:
+        library.hts_set_log_level(previous)
+        pysam.set_verbosity(verbosity)

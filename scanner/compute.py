@@ -71,6 +71,11 @@ class Task:
     part: Part
     mask: Mask | None
 
+    @property
+    def records(self) -> int:
+        """Number of records expected."""
+        return self.part.records
+
 
 @dataclass(frozen=True)
 class Done:

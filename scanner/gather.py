@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.bgzf import quiet_htslib
 from scanner.compute import Job, part_name
 from scanner.errors import InputError
 from scanner.partition import Part
@@ -19,7 +20,6 @@ from scanner.scores import Reason
 from scanner.sites import site_columns, site_name
 from scanner.statistics import ehh, raisd
 from scanner.table import TableWriter
-from scanner.vcf import quiet_htslib
 from scanner.workspace import write_text
 
 Float = NDArray[np.float64]

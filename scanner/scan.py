@@ -28,6 +28,10 @@ FORMAT = 1
 _FILES = ("vcf", "populations", "samples", "regions_file", "mask", "ancestral", "chrom_sizes", "aliases")
 
 
+Workers = Callable[[int, int], contextlib.AbstractContextManager[Mapper]]
+"""Gives, for a number of tasks and of records in them, a map that computes the tasks."""
+
+
 class Progress(Protocol):
     """Hears how far a stage of the scan is."""
 
@@ -69,7 +73,7 @@ class Outcome:
 def scan(
     options: ScanOptions,
     out: Path,
-    workers: Callable[[int], contextlib.AbstractContextManager[Mapper]],
+    workers: Workers,
     progress: Progress,
     *,
     command: Sequence[str] = (),
@@ -84,7 +88,7 @@ def scan(
     out
         Folder of the result: new, empty, or that of the same scan.
     workers
-        Gives, for a number of tasks, a map that computes them.
+        Who computes it.
     progress
         Hears how far the scan is.
     command
@@ -122,7 +126,7 @@ def scan(
 def _locked_scan(
     options: ScanOptions,
     workspace: Workspace,
-    workers: Callable[[int], contextlib.AbstractContextManager[Mapper]],
+    workers: Workers,
     progress: Progress,
     command: Sequence[str],
     force: bool,
@@ -172,7 +176,7 @@ def _redrawn(workspace: Workspace, held: dict[str, Any], wanted: Mapping[str, st
 
 
 @contextlib.contextmanager
-def lazy_workers(workers: Callable[[int], contextlib.AbstractContextManager[Mapper]]) -> Iterator[Mapper]:
+def lazy_workers(workers: Workers) -> Iterator[Mapper]:
     """Start workers when there is work for them: a scan that is refused costs none."""
     with contextlib.ExitStack() as stack:
         started: list[Mapper] = []
@@ -180,7 +184,7 @@ def lazy_workers(workers: Callable[[int], contextlib.AbstractContextManager[Mapp
         def mapper(function: Callable[[Any], Any], items: Any) -> Iterator[Any]:
             listed = list(items)
             if not started and listed:
-                started.append(stack.enter_context(workers(len(listed))))
+                started.append(stack.enter_context(workers(len(listed), sum(item.records for item in listed))))
             return started[0](function, listed) if listed else iter(())
 
         yield mapper
@@ -190,7 +194,7 @@ def _compute_missing(job_tasks: Sequence[Task], mapper: Mapper, progress: Progre
     """Compute the parts that are not on disk; give the number of those that were."""
     store = job_tasks[0].job.store
     missing = [task for task in job_tasks if store.facts(part_name(task.part.index)) is None]
-    progress.start("scanning", sum(task.part.records for task in missing))
+    progress.start("scanning", sum(task.records for task in missing))
     for done in mapper(compute, missing):
         _tell(done, progress)
     return len(job_tasks) - len(missing)
@@ -201,7 +205,7 @@ def _compute_missing_sites(job: Job, plan: Plan, mapper: Mapper, progress: Progr
     missing = [
         task for task in sites.site_tasks(job, plan.parts) if job.store.facts(sites.site_name(task.part.index)) is None
     ]
-    progress.start(", ".join(job.site_scores), sum(task.part.records for task in missing))
+    progress.start(", ".join(job.site_scores), sum(task.records for task in missing))
     for done in mapper(sites.compute_sites, missing):
         _tell(done, progress)
 

@@ -44,6 +44,11 @@ class SiteTask:
     at_start: bool
     at_end: bool
 
+    @property
+    def records(self) -> int:
+        """Number of records of the part."""
+        return self.part.records
+
 
 def site_name(index: int) -> str:
     """Name the site scores of a part on disk."""

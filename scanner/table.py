@@ -101,9 +101,10 @@ class TableWriter:
             self._temporary.touch()  # pysam crashes where it cannot open a file
             # Level 1 costs 6% in size and saves nine tenths of the time of the default level.
             self._stream = pysam.BGZFile(str(self._temporary), "wb1")  # type: ignore[call-arg]
+            self._stream.write(("\t".join(header) + "\n").encode())
         except OSError as error:
+            self._temporary.unlink(missing_ok=True)
             raise OutputError(f"cannot write {path}: {error}") from error
-        self._stream.write(("\t".join(header) + "\n").encode())
 
     def write(
         self,
@@ -169,13 +170,14 @@ class TableWriter:
             self._temporary.replace(self._path)
             index.replace(f"{self._path}{suffix}")
         except OSError as error:
-            self._temporary.unlink(missing_ok=True)
-            raise OutputError(f"cannot write {self._path}: {error}") from error
+            self.abandon()
+            raise OutputError(f"cannot write {self._path}, perhaps the disk is full: {error}") from error
 
     def abandon(self) -> None:
         """Drop what was written; a table that stood there before stays."""
-        with contextlib.suppress(OSError):  # of a disk that is full, closing fails as writing did
-            self._stream.close()
+        for _ in range(2):  # on a full disk closing fails as writing did, and only the second time lets go of the file
+            with contextlib.suppress(OSError):
+                self._stream.close()
         self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> TableWriter:

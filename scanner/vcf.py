@@ -7,7 +7,6 @@ it out. How records are decoded is `scanner.decode`'s business.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -106,7 +105,7 @@ def open_source(path: Path, *, lengths: Mapping[str, int] | None = None, fallbac
     known = {**stated, **(lengths or {})}
     index = bgzf.find_index(path) or _index_in(fallback, path)
     if index is None:
-        with quiet_htslib():
+        with bgzf.quiet_htslib():
             index = bgzf.make_index(path, kind, max(known.values(), default=0), fallback)
     entries = bgzf.read_index(index, contigs)
     bgzf.check_fresh(path, index, entries, kind)
@@ -310,7 +309,7 @@ def chunks(
 def _records(source: Source, region: Region, reaches_end: bool) -> Iterator[Iterator[Any]]:
     """Open the file at a region: lines of text for VCF, cyvcf2's variants for BCF."""
     try:
-        with quiet_htslib():
+        with bgzf.quiet_htslib():
             end = None if reaches_end else region.end
             if source.kind == "vcf":
                 with pysam.TabixFile(str(source.path), index=str(source.index), encoding="latin-1") as tabix:
@@ -356,7 +355,7 @@ def _damaged(source: Source, region: Region) -> InputError:
 def _header(path: Path) -> tuple[tuple[str, ...], list[str], dict[str, int]]:
     """Read sample names, contigs in order, and the lengths that the header states."""
     try:
-        with quiet_htslib():
+        with bgzf.quiet_htslib():
             vcf = cyvcf2.VCF(str(path))
             samples = tuple(vcf.samples)
             contigs = list(vcf.seqnames)
@@ -382,17 +381,3 @@ def _stated_lengths(header: str) -> dict[str, int]:
 
 def _index_in(folder: Path, path: Path) -> Path | None:
     return bgzf.find_index(folder / path.name)
-
-
-@contextlib.contextmanager
-def quiet_htslib() -> Iterator[None]:
-    """Keep htslib's own messages off the terminal: what matters of them is said by popscan's errors."""
-    library = ctypes.CDLL(cyvcf2.cyvcf2.__file__)
-    previous = library.hts_get_log_level()
-    verbosity = pysam.set_verbosity(0)
-    library.hts_set_log_level(0)
-    try:
-        yield
-    finally:
-        library.hts_set_log_level(previous)
-        pysam.set_verbosity(verbosity)

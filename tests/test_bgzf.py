@@ -13,8 +13,8 @@ import pytest
 from conftest import save_vcf, vcf_text
 
 from scanner import bgzf
+from scanner.bgzf import quiet_htslib
 from scanner.errors import InputError, UsageError
-from scanner.vcf import quiet_htslib
 
 CONTIGS = {"1": 900_000, "2:x-y": 400_000, "3": 50_000}
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -392,3 +393,25 @@ def test_a_bar_is_drawn_on_a_terminal_only(data: Several, tmp_path: Path) -> Non
     assert (process.returncode, out) == (0, b"")
     assert b"drawing tracks" in shown or b"scanning" in shown
     assert b"30 windows" in shown
+
+
+def test_compiled_code_finds_a_place_where_package_and_home_are_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers often run like that."""
+    import scanner.cli
+
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    scanner.cli._give_numba_a_cache()
+    assert Path(os.environ["NUMBA_CACHE_DIR"]).parent == Path(tempfile.gettempdir())
+
+
+def test_without_threads_little_work_gets_one_process_and_much_gets_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting a process costs a second; who says --threads gets what they say."""
+    from scanner.cli import options as cli_options
+
+    started: list[int] = []
+    monkeypatch.setattr(cli_options, "available_threads", lambda: 8)
+    monkeypatch.setattr(cli_options, "workers", lambda count, *_rest: started.append(count))
+    automatic, told = cli_options.worker_factory(None, None), cli_options.worker_factory(3, None)
+    automatic(10, 99_999), automatic(10, 250_000), automatic(10, 10**9), told(10, 5)
+    assert started == [1, 3, 8, 3]

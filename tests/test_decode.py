@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner import decode
+from scanner.bgzf import quiet_htslib
 from scanner.decode import Kind, PloidyGrows, decode_lines, decode_variants
 from scanner.errors import InputError
-from scanner.vcf import quiet_htslib
 
 HEADER = "\n".join(
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -20,9 +21,10 @@ from hypothesis import strategies as st
 from scanner.browser import twobit
 from scanner.browser.assembly import KNOWN, fasta_lengths, place, recognise
 from scanner.browser.drawn import DrawnTrack
-from scanner.browser.hub import NO_CONTACT, lint
+from scanner.browser.hub import NO_CONTACT
 from scanner.browser.hub_files import hub_name
 from scanner.browser.hub_layout import PALETTE, choose, composites, find_overlays, first_overlays
+from scanner.browser.hub_lint import lint
 from scanner.browser.labels import Labels
 from scanner.catalogue import tracks
 from scanner.errors import InputError, OutputError
@@ -427,6 +429,14 @@ def test_a_genome_that_can_have_no_hub(tmp_path: Path, genome: str | None, conti
     assert (folder / "tracks" / "pi.bw").exists()
 
 
+def test_no_window_on_a_contig_of_the_hub(tmp_path: Path):
+    folder = make_result(tmp_path, {"GL000192.1": 547_496})
+    contigs = {"20": HG19_20, "GL000192.1": 547_496}
+    (folder / "run.json").write_text(json.dumps(json.loads((folder / "run.json").read_text()) | {"contigs": contigs}))
+    assert publish(folder).notes[0] == "the UCSC hub leaves out GL000192.1, which hg19 does not have"
+    assert not (folder / "hub").exists()
+
+
 def test_the_hub_goes_where_there_can_be_none_any_more(tmp_path: Path):
     folder = make_result(tmp_path)
     publish(folder)
@@ -531,6 +541,14 @@ def test_a_sequence_is_not_written_again(tmp_path: Path):
     os.utime(path, (0, 0))  # older than the FASTA
     twobit.write_twobit(path, tmp_path / "a.fa", lengths)
     assert path.stat().st_ino != number
+
+
+def test_a_sequence_cut_short_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_fasta(tmp_path / "a.fa", {"s": 100})
+    monkeypatch.setattr(twobit, "read_lengths", lambda _: {"s": 99})
+    with pytest.raises(OutputError, match=r"a\.2bit: what was read back differs"):
+        twobit.write_twobit(tmp_path / "a.2bit", tmp_path / "a.fa", {"s": 100})
+    assert [path.name for path in tmp_path.glob("*2bit*")] == []
 
 
 def test_sequences_that_cannot_be_written(tmp_path: Path):

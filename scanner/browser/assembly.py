@@ -191,8 +191,10 @@ def has_contig(assembly: str, name: str, length: int) -> bool:
 
     Examples
     --------
-    >>> [has_contig("hg38", name, 64444167) for name in ("chr20", "chr21", "20", "chrUn_KI270302v1")]
-    [True, False, False, True]
+    >>> has_contig("hg38", "chr20", 64444167), has_contig("hg38", "chr20", 63025520), has_contig("hg38", "20", 64444167)
+    (True, False, False)
+    >>> has_contig("hg38", "chrUn_KI270302v1", 2274), has_contig("hg38", "chrEBV", 171823)
+    (True, False)
     """
     try:
         return _ucsc_name(name, length, assembly) == name

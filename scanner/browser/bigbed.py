@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import pybigtools
@@ -70,14 +69,17 @@ def call_rows(contigs: Sequence[str], calls: Calls, label: str, colours: Colours
     >>> call_rows(["20"], calls, "pi", ((0, 0, 255), (255, 0, 0)))
     [('20', 980, 1010, 'pi 99\\t1000\\t.\\t990\\t1010\\t255,0,0\\t99\\thigh\\t2')]
     """
+    names = [contigs[code] for code in calls.contig]
+    places = zip([name.encode() for name in names], calls.start.tolist(), calls.end.tolist(), strict=True)
+    keys = [(*place, f"{value:.3g}") for place, value in zip(places, calls.value.tolist(), strict=True)]
+    order = sorted(range(len(calls)), key=keys.__getitem__)  # that of call_lines
     rows = []
-    for at in range(len(calls)):
-        one = Calls(*(getattr(calls, field.name)[at : at + 1] for field in fields(Calls)))
-        (line,) = call_lines(contigs, one, label, colours)
-        name, start, end, rest = line.split("\t", 3)
+    for at, line in zip(order, call_lines(contigs, calls, label, colours), strict=True):
+        rest = line.split("\t", 3)[3]
         tail = "low" if calls.low[at] else "high"
-        rows.append((name, int(start), int(end), f"{rest}\t{calls.value[at]:.9g}\t{tail}\t{calls.windows[at]}"))
-    return sorted(rows, key=lambda row: (row[0].encode(), *row[1:]))
+        more = f"{calls.value[at]:.9g}\t{tail}\t{calls.windows[at]}"
+        rows.append((names[at], int(calls.start[at]), int(calls.end[at]), f"{rest}\t{more}"))
+    return rows
 
 
 def write_bigbed(path: Path, contigs: Mapping[str, int], calls: Calls, label: str, colours: Colours) -> bool:

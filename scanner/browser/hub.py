@@ -25,7 +25,6 @@ from scanner.browser.hub_layout import (
     find_overlays,
     first_overlays,
 )
-from scanner.browser.hub_lint import lint as lint
 from scanner.browser.hub_pages import about_page, calls_page, container_page, track_page, windows_text
 from scanner.browser.igv import write_text
 from scanner.browser.labels import Labels

@@ -7,7 +7,9 @@ import errno
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from scanner.errors import PopscanError, Stopped
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     logging.captureWarnings(not debug)
+    _give_numba_a_cache()
     try:
         return _run(words)
     except PopscanError as error:
@@ -54,6 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail(f"{error.filename or 'a file'}: {_DISK.get(error.errno or 0, error.strerror or str(error))}", 1)
+
+
+def _give_numba_a_cache() -> None:
+    """Name a folder for compiled code where neither the package's nor the user's can be written, as in containers."""
+    places = [Path(__file__).parents[1]]
+    with contextlib.suppress(RuntimeError):  # a user whom the system does not know has no home
+        places.append(Path.home())
+    if "NUMBA_CACHE_DIR" not in os.environ and not any(os.access(place, os.W_OK) for place in places):
+        os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"popscan-numba-{os.getuid()}")
 
 
 def _run(words: list[str]) -> int:

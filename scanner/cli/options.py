@@ -15,6 +15,7 @@ from scanner.errors import UsageError
 from scanner.network import resolve as resolve_models
 from scanner.options import MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
 from scanner.plan import Mapper
+from scanner.scan import Workers
 from scanner.statistics import registry
 from scanner.workers import available_threads, workers
 
@@ -227,20 +228,26 @@ def _groups(texts: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:
     return tuple(tuple(text.split(":")) for text in texts) if texts else None
 
 
-def worker_factory(
-    threads: int | None, scheduler: str | None
-) -> Callable[[int], contextlib.AbstractContextManager[Mapper]]:
+RECORDS_PER_PROCESS = 100_000
+"""Records that make another process worth its start, where the user has not said how many to use."""
+
+
+def worker_factory(threads: int | None, scheduler: str | None) -> Workers:
     """Make what `scan.scan` needs to start workers.
 
     Parameters
     ----------
     threads
-        Processes on this machine; all that may be used where None.
+        Processes on this machine; where None, all that may be used, but no more than the work is worth.
     scheduler
         Address of a Dask scheduler, or None.
     """
     if threads is not None and scheduler is not None:
         raise UsageError("--threads and --scheduler exclude each other: a running cluster has its own workers")
-    count = available_threads() if threads is None else threads
     scratch = Path(os.environ.get("TMPDIR", "/tmp"))
-    return lambda tasks: workers(count, scheduler, scratch, tasks)
+
+    def start(tasks: int, records: int) -> contextlib.AbstractContextManager[Mapper]:
+        count = min(available_threads(), 1 + records // RECORDS_PER_PROCESS) if threads is None else threads
+        return workers(count, scheduler, scratch, tasks)
+
+    return start

@@ -9,14 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pysam
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 from hub_results import CONTIGS, POPULATIONS, column, make_result, write_fasta
 
 from scanner.browser.bigwig import step_tiles
@@ -164,8 +161,9 @@ def test_r_reads_every_call_with_its_colour(result: Result, read: Path):
             assert int(row["start"]) - int(line[1]) in (0, 1)  # rtracklayer 1.58 counts those of bigBed from 0
             assert row["itemRgb"] == "#" + "".join(f"{int(part):02x}" for part in line[8].split(","))
             assert f"{float(row['value']):.3g}" == line[3].split()[-1]
-            low = tuple(map(int, line[8].split(","))) == tracks()[score.name].colour_negative
-            assert row["tail"] == ("low" if low else "high") or score.name != "tajimas_d"
+            if score.name == "tajimas_d":
+                low = tuple(map(int, line[8].split(","))) == tracks()["tajimas_d"].colour_negative
+                assert row["tail"] == ("low" if low else "high")
             assert int(row["windows"]) >= 1
             seen += 1
     assert seen > 5
