@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,11 @@ from scanner.candidates import Candidate, find_candidates, gene_text
 from scanner.catalogue import Colour, Outliers, Track, tracks
 from scanner.errors import InputError
 from scanner.genes import read_genes
+from scanner.provenance import as_json
 from scanner.regions import Region, shortlist
-from scanner.result import Result, Run, Score, load
+from scanner.result import RUN, Result, Run, Score, load
 from scanner.table import Table
+from scanner.workspace import write_text
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -119,7 +122,7 @@ def publish(
     directory
         Folder with ``windows.tsv.gz`` and ``run.json``. Files of the same names are replaced; others stay.
     genome, genes, email
-        Used instead of what ``run.json`` says, where given.
+        Used instead of what ``run.json`` says, where given, and kept there.
     mapper
         How `draw` is applied to the jobs, in their order: the builtin ``map``, or one that uses more processes.
     progress
@@ -135,6 +138,8 @@ def publish(
         Where a file cannot be written or does not hold what was meant.
     """
     result = load(directory, genome=genome, genes=genes, email=email)
+    given = {"genome": genome, "genes": None if genes is None else str(genes.resolve()), "email": email}
+    present(directory, result.run.record, {name: value for name, value in given.items() if value is not None})
     catalogue = tracks()
     scores = drawable(result.run)
     assembly, notes = _place(result)
@@ -150,7 +155,9 @@ def publish(
     files += write_hub(result, shown, assembly)
     candidates = find_candidates(result.table, shown, annotation)
     files += _write_session(result, shown, _regions(result, candidates, assembly))
-    page = write_page(result, shown, tiling(result.run, result.table), candidates, annotation)  # says what else is there
+    page = write_page(
+        result, shown, tiling(result.run, result.table), candidates, annotation
+    )  # says what else is there
     files[-1:-1] = page.files
     pairs = list(zip(scores, drawn, strict=True))
     return Published(
@@ -163,6 +170,22 @@ def publish(
         not_shown=tuple(track.column for track in shown if not track.shown),
         notes=notes if page.note is None else (*notes, page.note),
     )
+
+
+def present(directory: Path, record: Mapping[str, Any], wanted: Mapping[str, str | None]) -> None:
+    """Keep in ``run.json`` how a result is to be shown: the scores stay what they are.
+
+    Parameters
+    ----------
+    directory
+        The result folder.
+    record
+        What ``run.json`` says.
+    wanted
+        ``genome``, ``genes`` and ``email``, those that change.
+    """
+    if any(record.get(name) != value for name, value in wanted.items()):
+        write_text(directory / RUN, as_json({**record, **wanted}))
 
 
 def tiling(run: Run, table: Table) -> Tiling:
@@ -322,12 +345,27 @@ def _regions(result: Result, candidates: Sequence[Candidate], assembly: Assembly
     return found
 
 
+def opening(table: Table, shown: Sequence[DrawnTrack]) -> Region:
+    """Choose where browsers open: on the first contig with values of the first track, from its first to its last.
+
+    Parameters
+    ----------
+    table
+        The windows.
+    shown
+        Drawn columns; where there are none, the first contig's windows count.
+    """
+    with_values = np.isfinite(table.columns[shown[0].column]) if shown else np.ones(len(table), np.bool_)
+    here = with_values & (table.contig == table.contig[np.argmax(with_values)])
+    contig = table.contigs[table.contig[np.argmax(here)]]
+    return Region(contig, int(table.start[here].min()), int(table.end[here].max()))
+
+
 def _write_session(result: Result, shown: Sequence[DrawnTrack], regions: Sequence[tuple[Region, str]]) -> list[Path]:
-    """Write the session and JBrowse's configuration, which open where the table begins, and the contig lengths."""
+    """Write the session and JBrowse's configuration, which open where the data begin, and the contig lengths."""
     run, table, directory = result.run, result.table, result.directory
     write_chrom_sizes(directory / CHROM_SIZES, run.contigs)
-    first = table.contig == 0
-    locus = Region(table.contigs[0], int(table.start[first].min()), int(table.end[first].max()))
+    locus = opening(table, shown)
     written = [directory / CHROM_SIZES, *write_jbrowse(result, shown, locus, CHROM_SIZES)]
     genome = CHROM_SIZES if run.genome is None else run.genome
     write_session(directory / SESSION, genome, locus, [track for track in shown if track.shown], regions)

@@ -19,7 +19,7 @@ from scanner.options import ScanOptions
 from scanner.partition import Part
 from scanner.parts import PartStore
 from scanner.plan import Mapper, Plan, make_plan
-from scanner.publish import Published, publish
+from scanner.publish import Published, present, publish
 from scanner.workers import uninterrupted
 from scanner.workspace import Workspace, write_text
 
@@ -171,7 +171,7 @@ def _redrawn(workspace: Workspace, held: dict[str, Any], wanted: Mapping[str, st
     """Draw a result that is there in another way, where one is asked for: the scores stay what they are."""
     if all(held.get(name) == value for name, value in wanted.items()):
         return None
-    write_text(workspace.root / "run.json", provenance.as_json({**held, **wanted}))
+    present(workspace.root, held, wanted)
     return publish(workspace.root, mapper=uninterrupted)
 
 
