@@ -413,5 +413,5 @@ def test_without_threads_little_work_gets_one_process_and_much_gets_more(monkeyp
     monkeypatch.setattr(cli_options, "available_threads", lambda: 8)
     monkeypatch.setattr(cli_options, "workers", lambda count, *_rest: started.append(count))
     automatic, told = cli_options.worker_factory(None, None), cli_options.worker_factory(3, None)
-    automatic(10, 99_999), automatic(10, 250_000), automatic(10, 10**9), told(10, 5)
+    automatic(10, 249_999), automatic(10, 500_000), automatic(10, 10**9), told(10, 5)
     assert started == [1, 3, 8, 3]

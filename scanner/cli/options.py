@@ -228,7 +228,7 @@ def _groups(texts: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:
     return tuple(tuple(text.split(":")) for text in texts) if texts else None
 
 
-RECORDS_PER_PROCESS = 100_000
+RECORDS_PER_PROCESS = 250_000
 """Records that make another process worth its start, where the user has not said how many to use."""
 
 
