@@ -57,7 +57,8 @@ tests: $(VENV)/installed-test
 	$(BIN)/pytest -n $(JOBS) -m 'not clients' --doctest-modules scanner tests
 
 test-clients: $(VENV)/installed-test ## open the tracks in real genome browsers (installs IGV, R and more of Debian)
-	@NEED=required .ci/need igv=igv xvfb-run=xvfb xauth=xauth Rscript=r-bioc-rtracklayer npm=npm
+	@NEED=required .ci/need igv=igv xvfb-run=xvfb xauth=xauth Rscript=r-bioc-rtracklayer npm=npm \
+	    chromium=chromium chromedriver=chromium-driver
 	$(BIN)/pytest -m clients tests
 
 format: $(VENV)/installed-test ## write the code as the linter wants it

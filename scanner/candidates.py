@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from scanner.browser.bed import find_calls
 from scanner.browser.drawn import DrawnTrack
-from scanner.browser.igv import write_text
 from scanner.catalogue import tracks as catalogue
+from scanner.files import write_text
 from scanner.genes import Genes, Near
 from scanner.regions import Region
 from scanner.table import Table

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from scanner.bgzf import quiet_htslib
 from scanner.compute import Job, part_name
 from scanner.errors import InputError
+from scanner.files import write_text
 from scanner.partition import Part
 from scanner.plan import Plan
 from scanner.scores import Reason
 from scanner.sites import site_columns, site_name
 from scanner.statistics import ehh, raisd
 from scanner.table import TableWriter
-from scanner.workspace import write_text
 
 Float = NDArray[np.float64]
 Key = tuple[str, tuple[str, ...]]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,8 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.errors import InputError, UsageError
+from scanner.errors import InputError
+from scanner.files import read_lines
 from scanner.regions import Region, match_contig, shortlist
 
 Int = NDArray[np.int64]
@@ -236,7 +235,7 @@ def _joined_genes(path: Path, contigs: _Contigs) -> dict[str, list[tuple[int, in
 
 def _rows(path: Path) -> Iterator[tuple[int, _Row]]:
     """Give line number and content of every row, up to the sequences that GFF3 may end with."""
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if line.startswith("##FASTA"):
             return
         text = line.rstrip("\r\n")
@@ -251,16 +250,3 @@ def _rows(path: Path) -> Iterator[tuple[int, _Row]]:
                 f"found '{shown}'"
             )
         yield number, _Row(unquote(fields[0]), fields[2], int(fields[3]), int(fields[4]), fields[8])
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Read a text file line by line, plain or compressed."""
-    try:
-        with path.open("rb") as probe:
-            packed = probe.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as file:
-            yield from file
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as text: {error}") from error

@@ -29,12 +29,12 @@ from scanner.browser.page import write_page
 from scanner.candidates import Candidate, find_candidates, gene_text
 from scanner.catalogue import Colour, Outliers, Track, tracks
 from scanner.errors import InputError
+from scanner.files import write_text
 from scanner.genes import read_genes
 from scanner.provenance import as_json
 from scanner.regions import Region, shortlist
 from scanner.result import RUN, Result, Run, Score, load
 from scanner.table import Table
-from scanner.workspace import write_text
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import pysam
 from numpy.typing import NDArray
 
 from scanner.errors import InputError, UsageError
+from scanner.files import read_lines
 from scanner.regions import Region, match_contig, shortlist
 
 Int = NDArray[np.int64]
@@ -87,7 +86,7 @@ def read_bed(path: Path, lengths: Mapping[str, int], aliases: Mapping[str, str] 
     found: dict[str, list[tuple[int, int]]] = {}
     strangers: dict[str, None] = {}
     names: dict[str, str | None] = {}
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or line.startswith(("#", "track", "browser")):
             continue
         name, start, end = _interval(path, number, line)
@@ -129,7 +128,7 @@ def merged(start: Int, end: Int) -> tuple[Int, Int]:
 def read_lengths(path: Path) -> dict[str, int]:
     """Read contig lengths from a chrom.sizes or .fai file (name and length in the first two columns)."""
     lengths = {}
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         fields = line.split()
         if not fields or line.startswith("#"):
             continue
@@ -144,7 +143,7 @@ def read_lengths(path: Path) -> dict[str, int]:
 def read_aliases(path: Path) -> dict[str, str]:
     """Read a UCSC chromAlias file: the names on one line belong to one contig."""
     aliases = {}
-    for line in _lines(path):
+    for line in read_lines(path):
         names = [name for name in line.rstrip("\r\n").split("\t") if name]
         if not line.startswith("#"):
             aliases.update(dict.fromkeys(names, names[0] if names else ""))
@@ -197,18 +196,6 @@ class AncestralFasta:
         """Give the bases of a region as upper-case ASCII: (bp,) uint8."""
         text = self._fasta.fetch(self._names[region.contig], region.start, region.end)
         return np.frombuffer(text.upper().encode("latin-1"), np.uint8)
-
-
-def _lines(path: Path) -> list[str]:
-    """Read a text file, plain or compressed."""
-    try:
-        raw = path.read_bytes()
-        text = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
-        return text.decode("utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as text: {error}") from error
 
 
 def _interval(path: Path, number: int, line: str) -> tuple[str, int, int]:

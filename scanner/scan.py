@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from scanner import provenance, sites
 from scanner.compute import Done, Job, Task, compute, part_name, tasks
 from scanner.errors import InputError, Stopped
+from scanner.files import write_text
 from scanner.gather import Accounts, gather, reconcile
 from scanner.options import ScanOptions
 from scanner.partition import Part
@@ -21,7 +22,7 @@ from scanner.parts import PartStore
 from scanner.plan import Mapper, Plan, make_plan
 from scanner.publish import Published, present, publish
 from scanner.workers import uninterrupted
-from scanner.workspace import Workspace, write_text
+from scanner.workspace import Workspace
 
 FORMAT = 1
 """Version of the parts on disk: parts of another are computed anew."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.errors import OutputError, UsageError
+from scanner.files import write_text
 from scanner.provenance import differences, digest
 
 HIDDEN = ".popscan"
@@ -199,23 +199,6 @@ class Workspace:
             (self.hidden / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.hidden.rmdir()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        Where it cannot be written.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _read(path: Path, key: str) -> dict[str, Any] | None:

@@ -20,8 +20,8 @@ LAYERS = {
     0: {"__init__", "errors", "regions"},
     1: {"windows", "haplotypes", "scores", "statistics", "channels", "data"},
     2: {
-        "bgzf", "browser", "candidates", "catalogue", "decode", "genes", "network", "populations", "reference",
-        "result", "simulate", "table", "trees", "vcf", "workers", "zarr",
+        "bgzf", "browser", "candidates", "catalogue", "decode", "files", "genes", "network", "populations",
+        "reference", "result", "simulate", "table", "trees", "vcf", "workers", "zarr",
     },
     3: {
         "check", "check_hub", "check_result", "check_tables", "compare", "compute", "estimate", "evaluate", "explain",

@@ -420,5 +420,5 @@ def test_chrom_sizes(tmp_path: Path):
     write_chrom_sizes(path, {"20": 3000, "3": 8})
     assert path.read_text() == "20\t3000\n3\t8\n"
     assert [file.name for file in path.parent.iterdir()] == ["genome.chrom.sizes"]
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_chrom_sizes(path / "below", {"20": 3000})

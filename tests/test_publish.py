@@ -136,7 +136,11 @@ def test_calls_are_the_tail_of_the_whole_genome(result: tuple[Path, Published]):
 
 def test_the_session_shows_populations_side_by_side_on_one_axis(result: tuple[Path, Published]):
     root = ElementTree.parse(result[1].session).getroot()
-    assert root.attrib == {"genome": "tracks/genome.chrom.sizes", "locus": "20:10001-400000", "version": "8"}  # where values begin
+    assert root.attrib == {
+        "genome": "tracks/genome.chrom.sizes",
+        "locus": "20:10001-400000",
+        "version": "8",
+    }  # where values begin
     scores = [item for item in root.iter("Track") if str(item.get("clazz")).endswith("DataSourceTrack")]
     assert [item.get("name") for item in scores] == [
         "Tajima's D GBR", "Tajima's D TSI", "pi GBR [0 to 0.0015]", "pi TSI [0 to 0.0015]",

@@ -26,11 +26,11 @@ from scanner.browser.hub_layout import (
     first_overlays,
 )
 from scanner.browser.hub_pages import about_page, calls_page, container_page, track_page, windows_text
-from scanner.browser.igv import write_text
 from scanner.browser.labels import Labels
 from scanner.browser.stanza import Stanza, spell
 from scanner.browser.twobit import write_twobit
 from scanner.catalogue import tracks as catalogue
+from scanner.files import write_text
 from scanner.regions import Region
 from scanner.result import Result
 

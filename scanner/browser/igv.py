@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from scanner.browser.drawn import Colour, DrawnTrack
-from scanner.errors import OutputError
+from scanner.files import write_text
 from scanner.regions import Region
 
 CALLS_HEIGHT = 14
@@ -113,23 +112,3 @@ def track_name(track: DrawnTrack) -> str:
 def _rgb(colour: Colour) -> str:
     """Write a colour as IGV reads it."""
     return ",".join(str(part) for part in colour)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file under a temporary name, then rename it.
-
-    Raises
-    ------
-    OutputError
-        Where it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 from scanner.browser.drawn import Colour, DrawnTrack
-from scanner.browser.igv import CALLS_HEIGHT, write_text
+from scanner.browser.igv import CALLS_HEIGHT
+from scanner.files import write_text
 from scanner.regions import Region
 from scanner.result import Result
 

@@ -22,7 +22,6 @@ from scanner import __version__
 from scanner.browser import page_html
 from scanner.browser.bigwig import Tiling
 from scanner.browser.drawn import DrawnTrack
-from scanner.browser.igv import write_text
 from scanner.browser.page_numbers import POINTS, RANKED, Overview, evenly, pack, spearman
 from scanner.browser.page_tracks import (
     EMBEDDED,
@@ -35,6 +34,7 @@ from scanner.browser.page_tracks import (
 )
 from scanner.candidates import Candidate, write_candidates
 from scanner.catalogue import tracks as catalogue
+from scanner.files import write_text
 from scanner.genes import Genes
 from scanner.result import Result
 

@@ -364,7 +364,7 @@ def test_igv_js_loads_the_hub_of_an_assembly(screen: Screen, tmp_path: Path):
         return browser.trackViews.filter((view) => /\\.b[wb]$/.test(view.track.url)).map((view) => view.track.url);
         """
         urls = screen.run(script, f"{link}hub/hub.txt")
-        assert any(url.endswith("tajimas_d.GBR.bw") for url in urls)
+        assert any("tajimas_d" in url for url in urls)
         assert all(url.startswith(link) for url in urls), urls
         assert all(number > 0 for number, _ in screen.tracks().values()), screen.tracks()
         assert screen.complaints() == []
