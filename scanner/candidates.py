@@ -162,7 +162,7 @@ def _gather(table: Table, tracks: Sequence[DrawnTrack]) -> _Called:
         return _Called(whole, whole, whole, whole, whole, real, real, np.empty(0, np.bool_), real, whole)
     joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     order = np.lexsort((joined[9], joined[3], joined[0]))
-    called = _Called(*(array[order] for array in joined))  # type: ignore[arg-type]
+    called = _Called(*(array[order] for array in joined))
     called.first, called.last = _rows_inside(table, called)
     return called
 
@@ -243,9 +243,7 @@ class _Groups:
 def _describe(table: Table, tracks: Sequence[DrawnTrack], calls: _Called, peak: int, group: Int) -> Candidate:
     """Turn a group of calls into a region; the calls that hold the peak make its bounds."""
     holds = group[(calls.first[group] <= peak) & (peak < calls.last[group])]
-    region = Region(
-        table.contigs[int(table.contig[peak])], int(calls.start[holds].min()), int(calls.end[holds].max())
-    )
+    region = Region(table.contigs[int(table.contig[peak])], int(calls.start[holds].min()), int(calls.end[holds].max()))
     best: dict[tuple[int, bool], Support] = {}
     for call in group:
         at = int(calls.column[call])

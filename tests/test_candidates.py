@@ -111,7 +111,7 @@ def tables(draw: st.DrawFn) -> Table:
 
 
 @given(tables())
-def test_every_call_is_in_exactly_one_region(table: Table):
+def test_every_call_is_in_a_region_and_nothing_else_is(table: Table):
     tracks = [drawn(score) for score in SCORES]
     found = find_candidates(table, tracks)
     peaks: list[tuple[str, int, int, str, bool]] = []
@@ -150,14 +150,19 @@ def test_the_order_is_by_agreement_and_does_not_depend_on_that_of_the_tracks(tab
 
 @given(tables())
 def test_the_peak_is_where_most_statistics_call_and_the_region_is_their_calls(table: Table):
-    item = next(iter(find_candidates(table, [drawn(score) for score in SCORES])))
+    found = find_candidates(table, [drawn(score) for score in SCORES])
+    if not found:
+        return  # too few windows have a value
+    item = found[0]
     covering: dict[int, dict[str, tuple[int, int]]] = {}
     for score in SCORES:
         tail = track(score).outliers
         assert tail is not None
         calls = find_calls(table.contig, table.start, table.end, table.columns[score], tail.tail, tail.share)
         for at in range(len(calls)):
-            inside = (table.contig == calls.contig[at]) & (table.start >= calls.start[at]) & (table.end <= calls.end[at])
+            inside = (
+                (table.contig == calls.contig[at]) & (table.start >= calls.start[at]) & (table.end <= calls.end[at])
+            )
             for row in np.flatnonzero(inside):
                 low, high = covering.setdefault(int(row), {}).get(score, (1 << 40, 0))
                 covering[int(row)][score] = min(low, int(calls.start[at])), max(high, int(calls.end[at]))

@@ -38,7 +38,7 @@ def test_a_text_that_cannot_be_written_leaves_what_was_there(tmp_path: Path, mon
 @pytest.mark.parametrize("packed", [False, True])
 def test_lines_come_plain_or_compressed(tmp_path: Path, packed: bool) -> None:
     """Line ends of any system are one."""
-    content = "a\tb\r\nc\n".encode()
+    content = b"a\tb\r\nc\n"
     path = tmp_path / "x"
     path.write_bytes(gzip.compress(content) if packed else content)
     assert list(read_lines(path)) == ["a\tb\n", "c\n"]

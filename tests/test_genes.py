@@ -90,7 +90,10 @@ def test_a_gene_may_reach_over_the_end_of_a_circle(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("1\tx\tgene\t9000\t10001\t.\t+\t.\tID=g\n", "the gene 1:9000-10001 ends past the 10,000 bp.*another genome bu"),
+        (
+            "1\tx\tgene\t9000\t10001\t.\t+\t.\tID=g\n",
+            "the gene 1:9000-10001 ends past the 10,000 bp.*another genome bu",
+        ),
         ("7\tx\tgene\t1\t2\t.\t+\t.\tID=g\n", "no contig in common with the scan: it has 7, the scan 1, 2, MT"),
         ("1\tx\tgene\t1\t2\t.\t+\t.\n", r"line 1: expected the nine columns .* found '1\tx\tgene\t1\t2\t.\t\+\t.'"),
         ("#\n1\tx\tgene\tone\t2\t.\t+\t.\tID=g\n", "line 2: .*'1\tx\tgene\tone"),

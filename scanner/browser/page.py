@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -49,6 +50,8 @@ COMPARED = 40
 MARKED = 500
 """Candidate regions that the overview marks."""
 REGION_COLOUR = (90, 90, 90)
+_VERSION = re.compile(r'function [\w$]+\(\)\{return"(\d+\.\d+\.\d+)"\}')
+"""Where igv.js says its own version: other numbers in it are those of its parts."""
 _WITHOUT = (
     "no index.html: igv.js is missing; install it with 'pip install igv-notebook', then run popscan publish again"
 )
@@ -86,8 +89,8 @@ def find_igv(package: str = "igv_notebook") -> Igv | None:
         path = Path(folder) / "js" / "igv.min.js"
         if path.is_file():
             source = path.read_text(encoding="utf-8")
-            version = re.search(r'_version\s*=\s*"([\d.]+)"|version\(\)\{return"([\d.]+)"', source)
-            return Igv(source, next(filter(None, version.groups())) if version else "", _licence(package))
+            version = _VERSION.search(source)
+            return Igv(source, version[1] if version else "", _licence(package))
     return None
 
 
@@ -258,8 +261,8 @@ def fill(
     columns = data["agreement"]["columns"]
     names = {track.column: track.name for track in tracks}
     parts = {
-        "title": page_html.escape(page_html.title_of(result.run)),
-        "version": page_html.escape(__version__),
+        "title": escape(page_html.title_of(result.run)),
+        "version": escape(__version__),
         "contact": _contact(result.run.email),
         "facts": page_html.facts(result, used),
         "statistics": page_html.options(scores),
@@ -272,8 +275,8 @@ def fill(
         "records": page_html.records_table(records) if records else "",
         "windows": page_html.windows_table(result.run, windows) if windows else "",
         "opening": page_html.opening(result.directory),
-        "igv_version": page_html.escape(igv.version),
-        "igv_licence": page_html.escape(igv.licence.strip()),
+        "igv_version": escape(igv.version),
+        "igv_licence": escape(igv.licence.strip()),
         "style": (PARTS / "page.css").read_text(encoding="utf-8"),
         "igv": for_script(igv.source),
         "script": for_script("\n".join((PARTS / name).read_text(encoding="utf-8") for name in SCRIPTS)),
@@ -284,7 +287,7 @@ def fill(
 
 def _contact(email: str | None) -> str:
     """Write whom to ask, where somebody is named."""
-    return "" if email is None else f' · <a href="mailto:{page_html.escape(email)}">{page_html.escape(email)}</a>'
+    return "" if email is None else f' · <a href="mailto:{escape(email)}">{escape(email)}</a>'
 
 
 def for_script(source: str) -> str:

@@ -75,7 +75,8 @@ def number(value: float, digits: int = 3) -> str:
         return NO_VALUE
     rounded = float(f"{value:.{digits}g}")
     if rounded != 0 and (abs(rounded) < 1e-4 or abs(rounded) >= 1e9):
-        text = f"{rounded:.{digits - 1}e}".replace("e-0", "e-").replace("e+0", "e").replace("e-", "e−")
+        factor, _, power = f"{rounded:.{digits - 1}e}".partition("e")
+        text = f"{factor.rstrip('0').rstrip('.')}e{int(power)}"
     else:
         text = f"{rounded:,.10f}".rstrip("0").rstrip(".")
     return text.replace("-", "−")
@@ -126,9 +127,10 @@ def facts(result: Result, used: int | None) -> str:
     rows.append(("Windows", f"{len(result.table):,}, {escape(window_text(run))}"))
     if used is not None:
         rows.append(("Sites used", f"{used:,}"))
-    for name in ("seed", "finished"):
-        if record.get(name) is not None:
-            rows.append((name.capitalize(), escape(str(record[name]).replace("T", " ").replace("+00:00", " UTC"))))
+    told = {name: str(record[name]) for name in ("seed", "finished") if record.get(name) is not None}
+    rows += [
+        (name.capitalize(), escape(text.replace("T", " ").replace("+00:00", " UTC"))) for name, text in told.items()
+    ]
     versions = record.get("versions")
     if isinstance(versions, dict):
         listed = ", ".join(f"{escape(str(name))}&nbsp;{escape(str(text))}" for name, text in versions.items())
@@ -163,14 +165,14 @@ def candidate_rows(result: Result, tracks: Sequence[DrawnTrack], candidates: Seq
     by_column = {track.column: track for track in tracks}
     rows = []
     for rank, item in enumerate(candidates[:LISTED], start=1):
-        region = item.region
+        region, least = item.region, min(support.share for support in item.support)
         order = int(result.table.contig[item.peak]) * (1 << 40) + region.start
         cells = [
             f'<td class="rank" data-v="{rank}">{rank}</td>',
             f'<th scope="row" data-v="{order}"><b>{escape(region.contig)}</b> {region.start + 1:,}–{region.end:,} '
             f"<small>{distance(len(region))}</small></th>",
             f'<td class="agree" data-v="{len(item.scores)}">{len(item.scores)}</td>',
-            f'<td class="calls" data-v="{min(s.share for s in item.support):.9g}">{_chips(item.support, by_column)}</td>',
+            f'<td class="calls" data-v="{least:.9g}">{_chips(item.support, by_column)}</td>',
         ]
         if item.near is not None:
             text = escape(gene_text(item.near))
@@ -206,7 +208,9 @@ def _values(result: Result, tracks: Sequence[DrawnTrack], row: int) -> str:
 def candidate_head(tracks: Sequence[DrawnTrack], *, genes: bool) -> str:
     """Write the heading of the table of regions: a button each to sort by."""
     plain = [("#", 1), ("Region", 1), ("Agree", -1), ("Called by", 1), *([("Genes", 1)] if genes else [])]
-    classical = [(catalogue()[found[0].score].label, -1 if found[0].score in HIGH else 1) for found in _classical(tracks)]
+    classical = [
+        (catalogue()[found[0].score].label, -1 if found[0].score in HIGH else 1) for found in _classical(tracks)
+    ]
     return f"<tr>{''.join(_sorter(name, direction) for name, direction in [*plain, *classical])}</tr>"
 
 
@@ -291,8 +295,8 @@ def windows_table(run: Run, windows: Mapping[str, Counter[str]]) -> str:
         for reason in reasons
     )
     return (
-        f"<div class='scroll'><table class='small'><thead><tr><th>Windows</th><th class='n'>with a value</th>{head}</tr>"
-        f"</thead><tbody>{''.join(rows)}</tbody></table></div><dl class='reasons'>{legend}</dl>{full}"
+        "<div class='scroll'><table class='small'><thead><tr><th>Windows</th><th class='n'>with a value</th>"
+        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div><dl class='reasons'>{legend}</dl>{full}"
     )
 
 
@@ -310,12 +314,14 @@ def opening(directory: Path) -> str:
         ("At full resolution here", "run <code>popscan view</code> on this folder and open the link that it prints")
     ]
     if (directory / "igv_session.xml").exists():
-        ways.append(("IGV desktop", "<i>File › Open Session</i>, and choose <code>igv_session.xml</code> in this folder"))
+        ways.append(
+            ("IGV desktop", "<i>File › Open Session</i>, and choose <code>igv_session.xml</code> in this folder")
+        )
     if (directory / "hub" / "hub.txt").exists():
         ways.append((
             "UCSC Genome Browser",
-            "put the folder on a web server that answers byte ranges, then <i>My Data › Track Hubs › Connected Hubs</i> "
-            "with the address of <code>hub/hub.txt</code>",
+            "put the folder on a web server that answers byte ranges, then <i>My Data › Track Hubs › Connected Hubs</i>"
+            " with the address of <code>hub/hub.txt</code>",
         ))  # fmt: skip
     if (directory / "jbrowse_config.json").exists():
         ways.append(("JBrowse 2", "<i>?config=</i> with the address of <code>jbrowse_config.json</code>"))

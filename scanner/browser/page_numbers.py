@@ -218,6 +218,6 @@ def spearman(columns: Sequence[Float]) -> Float:
                 key = both.tobytes()
                 value = float(centred(one, both, key) @ centred(other, both, key))
                 found[one, other] = found[other, one] = np.clip(round(value, 12), -1, 1)
-        for key in [key for key in kept if len(kept) > 4 * len(columns)][: len(kept) // 2]:
-            del kept[key]
+        if len(kept) > 4 * len(columns):
+            kept.clear()  # where each pair lacks windows of its own, nothing kept is used again
     return found

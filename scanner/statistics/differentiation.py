@@ -66,7 +66,10 @@ def hudson(one: Haplotypes, other: Haplotypes, spans: Spans) -> tuple[Float, Flo
 
 
 def _pair(
-    block: HaplotypeBlock, spans: Spans, populations: Sequence[Haplotypes], wanted: frozenset[str]  # noqa: ARG001
+    block: HaplotypeBlock,
+    spans: Spans,
+    populations: Sequence[Haplotypes],
+    wanted: frozenset[str],  # noqa: ARG001
 ) -> Mapping[str, Column]:
     """Compute Fst (with its two sums), dxy and da; the latter two per callable bp.
 
@@ -112,7 +115,10 @@ def branch_length(above: Float, below: Float) -> Float:
 
 
 def _trio(
-    block: HaplotypeBlock, spans: Spans, populations: Sequence[Haplotypes], wanted: frozenset[str]  # noqa: ARG001
+    block: HaplotypeBlock,
+    spans: Spans,
+    populations: Sequence[Haplotypes],
+    wanted: frozenset[str],  # noqa: ARG001
 ) -> Mapping[str, Column]:
     """Compute the population branch statistic: the drift on the branch of the first population named.
 

@@ -113,7 +113,10 @@ def tajima_constants(size: int) -> NDArray[np.float64]:
 
 
 def _accessibility(
-    block: HaplotypeBlock, spans: Spans, populations: Sequence[Haplotypes], wanted: frozenset[str]  # noqa: ARG001
+    block: HaplotypeBlock,
+    spans: Spans,
+    populations: Sequence[Haplotypes],
+    wanted: frozenset[str],  # noqa: ARG001
 ) -> Mapping[str, Column]:
     """Give the callable bases of each window and their share of its length."""
     made = {"callable_bp": column(spans.callable_bp), "callable": column(spans.callable_bp / (spans.end - spans.start))}
@@ -121,7 +124,10 @@ def _accessibility(
 
 
 def _frequencies(
-    block: HaplotypeBlock, spans: Spans, populations: Sequence[Haplotypes], wanted: frozenset[str]  # noqa: ARG001
+    block: HaplotypeBlock,
+    spans: Spans,
+    populations: Sequence[Haplotypes],
+    wanted: frozenset[str],  # noqa: ARG001
 ) -> Mapping[str, Column]:
     """Compute the statistics that need neither phase nor polarity.
 

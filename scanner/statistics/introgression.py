@@ -80,7 +80,10 @@ def _abba_baba(
 
 
 def _relative_distance(
-    block: HaplotypeBlock, spans: Spans, populations: Sequence[Haplotypes], wanted: frozenset[str]  # noqa: ARG001
+    block: HaplotypeBlock,
+    spans: Spans,
+    populations: Sequence[Haplotypes],
+    wanted: frozenset[str],  # noqa: ARG001
 ) -> Mapping[str, Column]:
     """Compute RND_min: the closest pair of haplotypes of two populations, relative to their distance to a third.
 

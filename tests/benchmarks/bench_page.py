@@ -82,7 +82,11 @@ def main() -> None:
     publishing.publish(folder)
     whole = time.perf_counter() - began
     size = (folder / "index.html").stat().st_size / 1e6
-    rows = [("", "seconds", "MB"), ("all browser files", f"{whole:.1f}", ""), ("the page", f"{seconds[0]:.1f}", f"{size:.1f}")]
+    rows = [
+        ("", "seconds", "MB"),
+        ("all browser files", f"{whole:.1f}", ""),
+        ("the page", f"{seconds[0]:.1f}", f"{size:.1f}"),
+    ]
     print_rows(rows)
     verdict("MB of the page", size, MEGABYTES)
     verdict("seconds for the page", seconds[0], SECONDS)

@@ -17,7 +17,7 @@ WINDOW = 50_000
 
 def main() -> None:
     """Measure all by turns."""
-    given = arguments(__doc__, diploids=500, megabases=50, processes=2)
+    given = arguments(__doc__, diploids=500, megabases=100, processes=2)
     data = simulated(given.folder, given.diploids, given.megabases * 1_000_000)
     path, window = str(data.path), str(WINDOW)
 

@@ -79,7 +79,13 @@ def make_result(folder: Path, contigs: dict[str, int], genome: str | None = None
         for column, (name, populations) in zip(columns, SCORES.items(), strict=True)
     ]
     windows_entry = {"kind": "bp", "window": 50_000, "step": 10_000}
-    entry = {"popscan": "0", "contigs": contigs, "windows": windows_entry, "populations": {"GBR": 10}, "scores": entries}
+    entry = {
+        "popscan": "0",
+        "contigs": contigs,
+        "windows": windows_entry,
+        "populations": {"GBR": 10},
+        "scores": entries,
+    }
     (folder / "run.json").write_text(json.dumps(entry))
     annotation = folder.parent / "genes.gff3"
     annotation.write_text(GENES)
@@ -211,7 +217,9 @@ def test_from_disk_every_track_has_features_and_nothing_is_asked_for(from_disk: 
 
 
 def test_negative_values_are_inside_the_axis(from_disk: Screen):
-    script = "(await popscan.ready).findTracks((t) => t.type === 'wig').map((t) => [t.id, t.dataRange.min, t.dataRange.max])"
+    script = (
+        "(await popscan.ready).findTracks((t) => t.type === 'wig').map((t) => [t.id, t.dataRange.min, t.dataRange.max])"
+    )
     found = from_disk.run(f"return {script}")
     ranges = {name: (low, high) for name, low, high in found}
     low, high = ranges["tajimas_d.GBR"]
@@ -277,10 +285,12 @@ def test_a_click_on_the_overview_moves_the_browser(from_disk: Screen):
 
 def test_sorting_puts_missing_values_last(from_disk: Screen):
     script = """
-    const [head] = document.querySelectorAll('#candidates thead button').values().filter((b) => b.textContent === arguments[0]);
+    const buttons = [...document.querySelectorAll('#candidates thead button')];
+    const head = buttons.find((button) => button.textContent === arguments[0]);
     head.click();
     const at = head.parentElement.cellIndex;
-    return [head.parentElement.ariaSort, [...document.querySelectorAll('#candidates tbody tr')].map((r) => r.cells[at].dataset.v)];
+    const rows = [...document.querySelectorAll('#candidates tbody tr')];
+    return [head.parentElement.ariaSort, rows.map((row) => row.cells[at].dataset.v)];
     """
     direction, keys = from_disk.run(script, "Tajima's D")
     numbers = [float(key) for key in keys if key]
@@ -293,7 +303,7 @@ def test_sorting_puts_missing_values_last(from_disk: Screen):
 def test_tracks_can_be_taken_away_and_brought_back(from_disk: Screen):
     from_disk.driver.find_element("css selector", ".picker summary").click()
     (box,) = from_disk.driver.find_elements(
-        "xpath", "//div[@id='tracks']/div[b[normalize-space()='pi']]/label[normalize-space()='GBR']/input"
+        "xpath", "//div[@id='tracks']/div[b[normalize-space()='pi']]//label[normalize-space()='GBR']/input"
     )
     box.click()
     from_disk.wait_for(lambda: "pi.GBR" not in from_disk.tracks())

@@ -80,8 +80,12 @@ async function toggle(config, on) {
 function pickTracks(tracks) {
   const rows = new Map();
   const add = (key, name, colour) => {
-    if (!rows.has(key)) rows.set(key, make("div", {}, Object.assign(make("b", { textContent: name }), { style: `--c:${colour}` })));
-    return rows.get(key);
+    if (!rows.has(key)) {
+      const title = make("b", { textContent: name });
+      title.style.setProperty("--c", colour);
+      rows.set(key, make("div", {}, title, make("span")));
+    }
+    return rows.get(key).lastElementChild;
   };
   for (const [config, shown] of tracks) {
     const column = byName.get(config.id);
