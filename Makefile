@@ -38,10 +38,11 @@ $(VENV)/installed-test: $(VENV)/installed
 
 venv: $(VENV)/installed-test ## set up .venv for developing
 
-demo: $(VENV)/installed ## scan the bundled real sample; tracks and session land in demo/
+demo: $(VENV)/installed ## scan the bundled real sample; page, session and tracks land in demo/
 	$(BIN)/popscan demo --out demo
-	@printf '\ntracks   %s\nsession  %s\n' \
-	    '$(CURDIR)/demo/tracks/' '$(CURDIR)/demo/igv_session.xml  (IGV desktop: File > Open Session)'
+	@printf '\npage     %s\nsession  %s\ntracks   %s\n' \
+	    '$(CURDIR)/demo/index.html  (any web browser, no network needed)' \
+	    '$(CURDIR)/demo/igv_session.xml  (IGV desktop: File > Open Session)' '$(CURDIR)/demo/tracks/'
 
 test: lint types tests ## lint, types and tests: what every change has to pass
 

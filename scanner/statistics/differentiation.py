@@ -69,7 +69,7 @@ def _pair(
     block: HaplotypeBlock,
     spans: Spans,
     populations: Sequence[Haplotypes],
-    wanted: frozenset[str],  # noqa: ARG001
+    wanted: frozenset[str],
 ) -> Mapping[str, Column]:
     """Compute Fst (with its two sums), dxy and da; the latter two per callable bp.
 
@@ -118,7 +118,7 @@ def _trio(
     block: HaplotypeBlock,
     spans: Spans,
     populations: Sequence[Haplotypes],
-    wanted: frozenset[str],  # noqa: ARG001
+    wanted: frozenset[str],
 ) -> Mapping[str, Column]:
     """Compute the population branch statistic: the drift on the branch of the first population named.
 

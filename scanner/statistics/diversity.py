@@ -116,7 +116,7 @@ def _accessibility(
     block: HaplotypeBlock,
     spans: Spans,
     populations: Sequence[Haplotypes],
-    wanted: frozenset[str],  # noqa: ARG001
+    wanted: frozenset[str],
 ) -> Mapping[str, Column]:
     """Give the callable bases of each window and their share of its length."""
     made = {"callable_bp": column(spans.callable_bp), "callable": column(spans.callable_bp / (spans.end - spans.start))}
@@ -127,7 +127,7 @@ def _frequencies(
     block: HaplotypeBlock,
     spans: Spans,
     populations: Sequence[Haplotypes],
-    wanted: frozenset[str],  # noqa: ARG001
+    wanted: frozenset[str],
 ) -> Mapping[str, Column]:
     """Compute the statistics that need neither phase nor polarity.
 

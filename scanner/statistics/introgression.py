@@ -83,7 +83,7 @@ def _relative_distance(
     block: HaplotypeBlock,
     spans: Spans,
     populations: Sequence[Haplotypes],
-    wanted: frozenset[str],  # noqa: ARG001
+    wanted: frozenset[str],
 ) -> Mapping[str, Column]:
     """Compute RND_min: the closest pair of haplotypes of two populations, relative to their distance to a third.
 

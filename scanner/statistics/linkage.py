@@ -31,7 +31,7 @@ BLOCK = 64
 
 
 def compute(
-    block: HaplotypeBlock,  # noqa: ARG001 - what every producer gets
+    block: HaplotypeBlock,
     spans: Spans,
     populations: Sequence[Haplotypes],
     wanted: frozenset[str],
