@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -68,7 +69,8 @@ def workers(threads: int, scheduler: str | None, scratch: Path, tasks: int) -> I
         yield map
         return
     with _quiet(), contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
-        client = _connect(stack, scheduler) if scheduler else _start(stack, last, min(threads, tasks), scratch)
+        with _no_collection():
+            client = _connect(stack, scheduler) if scheduler else _start(stack, last, min(threads, tasks), scratch)
         yield lambda function, items: _spread(client, function, items)
 
 
@@ -122,6 +124,22 @@ def _muted() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from running while Dask starts.
+
+    It might find an earlier client that failed, whose end would wait for a lock that this start holds: for ever.
+    """
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _start(stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: int, scratch: Path) -> Client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 from scanning import Several, popscan, scanned, several, tables
 
 from scanner import partition, workers
-from scanner.errors import InputError, RunError
+from scanner.errors import InputError, RunError, UsageError
 
 SCAN = ("--window", "4kb", "--step", "1kb", "--statistics", "all", "--min-sites", "3")
 
@@ -270,3 +271,16 @@ def test_parts_do_not_depend_on_the_number_of_workers(data: Several, monkeypatch
         [line for line in text.splitlines() if '"seconds"' not in line and '"threads"' not in line] for text in plans
     ]
     assert kept[0] == kept[1] == kept[2]
+
+
+def test_garbage_of_a_failed_client_is_not_collected_while_the_next_one_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask's start holds a lock that the end of an earlier client waits for: the two in one thread would never end."""
+    monkeypatch.setattr(workers, "PATIENCE", 0.3)
+    with workers._no_collection():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    for _ in range(3):
+        with pytest.raises(UsageError), workers.workers(1, "tcp://127.0.0.1:9", tmp_path, 2):
+            pass
