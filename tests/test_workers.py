@@ -52,7 +52,11 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=1, threads_per_worker=2, dashboard_address=None, local_directory=str(tmp_path), silence_logs=50
+        n_workers=1,
+        threads_per_worker=2,
+        dashboard_address="127.0.0.1:0",
+        local_directory=str(tmp_path),
+        silence_logs=50,
     ) as cluster:
         yield cluster.scheduler_address
 
@@ -72,7 +76,7 @@ def test_a_running_cluster_gives_the_same_bytes_by_relative_paths(
 def test_a_scheduler_without_workers_is_said_so(data: Several, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=0, dashboard_address=None, processes=False, silence_logs=50) as cluster:
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", processes=False, silence_logs=50) as cluster:
         address = cluster.scheduler_address
         done = popscan("scan", data.vcf, "--out", tmp_path / "out", "--scheduler", address)
     assert done.code == 1
@@ -149,7 +153,7 @@ def test_a_process_that_keeps_dying_is_said_so(tmp_path: Path, capfd: pytest.Cap
 def test_a_scheduler_that_goes_away_is_said_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from distributed import LocalCluster
 
-    cluster = LocalCluster(n_workers=1, dashboard_address=None, processes=False, silence_logs=50)
+    cluster = LocalCluster(n_workers=1, dashboard_address="127.0.0.1:0", processes=False, silence_logs=50)
     closing = threading.Timer(0.5, cluster.close)
     with workers.workers(1, cluster.scheduler_address, tmp_path, 2) as mapper:
         closing.start()
@@ -172,7 +176,7 @@ def test_tasks_are_submitted_in_bounded_batches(tmp_path: Path) -> None:
 
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=2, dashboard_address=None, processes=False, silence_logs=50
+            n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0", processes=False, silence_logs=50
         ) as cluster,
         workers.workers(1, cluster.scheduler_address, tmp_path, 50) as mapper,
     ):
