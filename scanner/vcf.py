@@ -111,6 +111,9 @@ def open_source(path: Path, *, lengths: Mapping[str, int] | None = None, fallbac
     bgzf.check_fresh(path, index, entries, kind)
     if not entries:
         raise InputError(f"{path} has no records: there is nothing to scan")
+    odd = [contig for contig in entries if not contig.isascii()]
+    if odd:
+        raise InputError(f"{path}: {shortlist(odd)}: names of contigs in browser files are ASCII; rename them first")
     bare = [contig for contig in entries if contig not in known]
     if bare:
         where = "the header gives no length" if lengths is None else "neither the header nor --chrom-sizes has a length"

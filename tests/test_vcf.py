@@ -620,3 +620,10 @@ def test_an_iterator_that_ends_too_soon_is_noticed(tmp_path):
     assert list(vcf._whole(iter(first), source, Region("1", 0, 7), 7)) == first
     with pytest.raises(OSError, match=r"records are left"):
         list(vcf._whole(iter(first), source, Region("1", 0, 8), 8))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_contig_name_that_browser_files_cannot_hold(write_vcf, name):
+    path = write_vcf([("chrÄ", 5, "A", "C", "", SNP)], contigs={"chrÄ": 100}, name=name)
+    with pytest.raises(InputError, match=r"chrÄ: names of contigs in browser files are ASCII; rename them first"):
+        read(path)
