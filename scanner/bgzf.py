@@ -75,7 +75,7 @@ def sniff(path: Path) -> Format:
             f"{path} is plain gzip, which cannot be indexed: recompress it with "
             f"'gunzip -c {path} | bgzip > {path.name}.bgz' and scan that file"
         )
-    if not _ends_whole(path):
+    if not ends_whole(path):
         raise InputError(f"{path} is truncated: its last block (the BGZF end marker) is missing; copy the file again")
     return kind
 
@@ -83,6 +83,24 @@ def sniff(path: Path) -> Format:
 def is_bgzf(head: bytes) -> bool:
     """Tell BGZF from plain gzip by the extra field of the first block."""
     return len(head) >= 18 and head.startswith(_GZIP) and bool(head[3] & 4) and head[12:14] == b"BC"
+
+
+def ends_whole(path: Path) -> bool:
+    """Tell whether a file ends with BGZF's end block: one cut between two blocks decompresses without complaint."""
+    with path.open("rb") as handle:
+        handle.seek(max(0, path.stat().st_size - len(_EOF_BLOCK)))
+        return handle.read() == _EOF_BLOCK
+
+
+def index_suffix(reach: int) -> str:
+    """Choose the kind of index for a file whose last position is ``reach`` bp: a .tbi cannot address beyond 2^29.
+
+    Examples
+    --------
+    >>> index_suffix(63_025_520), index_suffix(700_000_000)
+    ('.tbi', '.csi')
+    """
+    return ".csi" if reach >= _TBI_LIMIT else ".tbi"
 
 
 def find_index(path: Path) -> Path | None:
@@ -113,7 +131,7 @@ def make_index(path: Path, kind: Format, longest: int, fallback: Path) -> Path:
     InputError
         Where the records are unsorted or damaged.
     """
-    suffix = ".csi" if kind == "bcf" or longest >= _TBI_LIMIT else ".tbi"
+    suffix = ".csi" if kind == "bcf" else index_suffix(longest)
     target = path.with_name(path.name + suffix)
     if not _writable(path.parent):
         fallback.mkdir(parents=True, exist_ok=True)
@@ -293,12 +311,6 @@ def _first_bytes(path: Path) -> bytes:
             return handle.read(64)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} is damaged: its first block cannot be decompressed") from error
-
-
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as handle:
-        handle.seek(max(0, path.stat().st_size - len(_EOF_BLOCK)))
-        return handle.read() == _EOF_BLOCK
 
 
 def _writable(folder: Path) -> bool:

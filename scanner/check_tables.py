@@ -14,7 +14,7 @@ from scanner.bgzf import find_index
 from scanner.check import Finding
 from scanner.errors import InputError
 from scanner.regions import Region, shortlist
-from scanner.result import RUN, TABLE, Result
+from scanner.result import RUN, TABLE, Result, read_accounts
 from scanner.scores import Reason
 from scanner.statistics.registry import SITE_SCORES
 from scanner.table import Table, read_table
@@ -22,7 +22,6 @@ from scanner.table import Table, read_table
 ACCOUNTS = "accounting.tsv"
 SITES = "sites.tsv.gz"
 AGAIN = "run popscan scan again"
-_HEADING = "kind\tname\toutcome\tcount"
 _VALUE = Reason.VALUE.name.lower()
 _REASONS = {reason.name.lower() for reason in Reason if reason}
 
@@ -179,32 +178,4 @@ def _rows_by_reason(table: Table) -> Counter[str]:
     found: Counter[str] = Counter()
     for words, count in Counter(table.reasons).items():
         found.update(dict.fromkeys(words.split(","), count))
-    return found
-
-
-def read_accounts(path: Path) -> dict[str, dict[str, Counter[str]]]:
-    """Read ``accounting.tsv``.
-
-    Returns
-    -------
-    Kind (``records`` or ``windows``), then name, then how many of which outcome.
-
-    Raises
-    ------
-    InputError
-        Where it is missing or no such account.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is missing or cannot be read: {AGAIN}") from error
-    found: dict[str, dict[str, Counter[str]]] = {"records": {}, "windows": {}}
-    if not lines or lines[0] != _HEADING:
-        raise InputError(f"{path} is no account: its first line must be kind, name, outcome, count")
-    for number, line in enumerate(lines[1:], 2):
-        fields = line.split("\t")
-        if len(fields) != 4 or fields[0] not in found or not fields[3].isdecimal():
-            raise InputError(f"{path}:{number}: expected kind, name, outcome and count, found '{line}'")
-        kind, name, outcome, count = fields
-        found[kind].setdefault(name, Counter())[outcome] += int(count)
     return found

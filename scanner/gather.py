@@ -17,6 +17,7 @@ from scanner.errors import InputError
 from scanner.files import write_text
 from scanner.partition import Part
 from scanner.plan import Plan
+from scanner.result import ACCOUNT_HEADING
 from scanner.scores import Reason
 from scanner.sites import site_columns, site_name
 from scanner.statistics import ehh, raisd
@@ -54,7 +55,7 @@ class Accounts:
 
     def write(self, path: Path) -> None:
         """Write the account as a table with a heading."""
-        lines = ["kind\tname\toutcome\tcount", *("\t".join(map(str, row)) for row in self.rows())]
+        lines = [ACCOUNT_HEADING, *("\t".join(map(str, row)) for row in self.rows())]
         write_text(path, "\n".join(lines) + "\n")
 
 

@@ -5,11 +5,10 @@ The number of workers has no say, so the same call gives the same parts, and any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +23,9 @@ from scanner.reference import AncestralFasta, Intervals, Mask, merged, read_alia
 from scanner.regions import Region, parse_region, shortlist
 from scanner.statistics import registry
 from scanner.windows import Windows, by_site_count, sliding
+from scanner.workers import Mapper
 
 Int = NDArray[np.int64]
-Mapper: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
-"""Applies a function to many tasks and yields the results in any order; the builtin ``map`` is one."""
 
 _NONE = np.empty(0, np.int64)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from scanner.table import Table, read_table
 
 RUN = "run.json"
 TABLE = "windows.tsv.gz"
+ACCOUNT_HEADING = "kind\tname\toutcome\tcount"
 
 
 @dataclass(frozen=True)
@@ -167,3 +169,31 @@ def check_table(directory: Path, run: Run, table: Table) -> None:
         last = int(table.end[table.contig == code].max())
         if last > run.contigs.get(name, 0):
             raise InputError(f"{path} has a window up to {name}:{last}, past what {RUN} knows: run popscan scan again")
+
+
+def read_accounts(path: Path) -> dict[str, dict[str, Counter[str]]]:
+    """Read ``accounting.tsv``.
+
+    Returns
+    -------
+    Kind (``records`` or ``windows``), then name, then how many of which outcome.
+
+    Raises
+    ------
+    InputError
+        Where it is missing or no such account.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is missing or cannot be read: run popscan scan again") from error
+    found: dict[str, dict[str, Counter[str]]] = {"records": {}, "windows": {}}
+    if not lines or lines[0] != ACCOUNT_HEADING:
+        raise InputError(f"{path} is no account: its first line must be kind, name, outcome, count")
+    for number, line in enumerate(lines[1:], 2):
+        fields = line.split("\t")
+        if len(fields) != 4 or fields[0] not in found or not fields[3].isdecimal():
+            raise InputError(f"{path}:{number}: expected kind, name, outcome and count, found '{line}'")
+        kind, name, outcome, count = fields
+        found[kind].setdefault(name, Counter())[outcome] += int(count)
+    return found

@@ -19,9 +19,9 @@ from scanner.gather import Accounts, gather, reconcile
 from scanner.options import ScanOptions
 from scanner.partition import Part
 from scanner.parts import PartStore
-from scanner.plan import Mapper, Plan, make_plan
+from scanner.plan import Plan, make_plan
 from scanner.publish import Published, present, publish
-from scanner.workers import uninterrupted
+from scanner.workers import Mapper, uninterrupted
 from scanner.workspace import Workspace
 
 FORMAT = 1

@@ -19,6 +19,7 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
+from scanner.bgzf import ends_whole, index_suffix
 from scanner.errors import InputError, OutputError
 
 Int = NDArray[np.int64]
@@ -26,11 +27,9 @@ Float = NDArray[np.float64]
 
 _LEADING = ("contig", "start", "end")
 _REASONS = "reasons"
-_TABIX_REACH = 2**29 - 1  # bp that a .tbi index can address; a .csi reaches further
 _NINE_DIGITS = 1e9  # from here on %.9g gives whole numbers an exponent
 _EXACT = 2.0**53
 _CHUNK_BYTES = 1 << 24
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ class TableWriter:
 
     def close(self) -> None:
         """Finish the file, index it and give both their names."""
-        suffix = ".csi" if self._reach > _TABIX_REACH else ".tbi"
+        suffix = index_suffix(self._reach)
         try:
             self._stream.close()
             pysam.tabix_index(
@@ -226,20 +225,13 @@ def read_table(path: Path) -> Table:
     """
     if not path.is_file():
         raise InputError(f"{path} is missing: run popscan scan again")
-    _check_end(path)
+    if not ends_whole(path):
+        raise InputError(f"{path} is cut off or not BGZF-compressed: run popscan scan again")
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="\n") as stream:
             return _read(path, stream)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path} is damaged ({error}): run popscan scan again") from error
-
-
-def _check_end(path: Path) -> None:
-    """Refuse a file without BGZF's end block: one cut between two blocks decompresses without complaint."""
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - len(_BGZF_END)))
-        if stream.read() != _BGZF_END:
-            raise InputError(f"{path} is cut off or not BGZF-compressed: run popscan scan again")
 
 
 def _read(path: Path, stream: Iterable[str]) -> Table:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""Applies a function to many tasks and yields the results in any order; the builtin ``map`` is one."""
 
 AHEAD = 2
 """Tasks a worker that are submitted at a time: enough to keep it busy, few enough for any genome."""

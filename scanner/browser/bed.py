@@ -11,6 +11,7 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
+from scanner.bgzf import index_suffix
 from scanner.errors import OutputError
 
 Int = NDArray[np.int64]
@@ -20,7 +21,6 @@ Colour = tuple[int, int, int]
 
 FEWEST_WINDOWS = 20
 """Windows with a value below which nothing is called: their tail says nothing."""
-_TABIX_REACH = 2**29 - 1
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def write_calls(path: Path, contigs: Sequence[str], calls: Calls, label: str, co
     """
     indexes = {suffix: Path(f"{path}{suffix}") for suffix in (".tbi", ".csi")}
     lines = call_lines(contigs, calls, label, colours)
-    suffix = ".csi" if max(calls.end, default=0) > _TABIX_REACH else ".tbi"
+    suffix = index_suffix(int(max(calls.end, default=0)))
     plain = path.with_name(f".{path.name}.partial")
     made = Path(f"{plain}.gz")
     try:

@@ -5,7 +5,6 @@ Everything that comes from files is escaped here.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -17,7 +16,8 @@ import numpy as np
 from scanner.browser.drawn import DrawnTrack
 from scanner.candidates import Candidate, Support, distance, gene_text
 from scanner.catalogue import tracks as catalogue
-from scanner.result import Result, Run
+from scanner.errors import InputError
+from scanner.result import Result, Run, read_accounts
 
 LISTED = 100
 """Candidate regions in the page; candidates.tsv has all."""
@@ -242,15 +242,10 @@ def _chips(support: Sequence[Support], tracks: Mapping[str, DrawnTrack]) -> str:
 
 def read_accounting(path: Path) -> dict[str, dict[str, Counter[str]]]:
     """Read kind, name, outcome and count; nothing where the file is missing or is none."""
-    found: dict[str, dict[str, Counter[str]]] = {"records": {}, "windows": {}}
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                kind = found.setdefault(row["kind"], {})
-                kind.setdefault(row["name"], Counter())[row["outcome"]] += int(row["count"])
-    except (OSError, KeyError, ValueError, TypeError):
+        return read_accounts(path)
+    except InputError:
         return {"records": {}, "windows": {}}
-    return found
 
 
 def records_table(records: Mapping[str, Counter[str]]) -> str:

@@ -14,10 +14,9 @@ import click
 from scanner.errors import UsageError
 from scanner.network import resolve as resolve_models
 from scanner.options import MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
-from scanner.plan import Mapper
 from scanner.scan import Workers
 from scanner.statistics import registry
-from scanner.workers import available_threads, workers
+from scanner.workers import Mapper, available_threads, workers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
