@@ -1,0 +1,146 @@
+"""One neutral simulation by msprime.
+
+References
+----------
+Baumdicker et al. 2022, 10.1093/genetics/iyab229.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msprime
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.simulate.histories import draw_history
+from scanner.simulate.recipe import Hotspots, Recipe
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+MIN_LENGTH = 10_000.0
+"""No sequence is cut shorter than this (bp) to keep 4 N r times its length small."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One simulated population sample.
+
+    Parameters
+    ----------
+    length
+        bp.
+    positions
+        (sites,) int64, strictly increasing, bp, 0-based.
+    alleles
+        (sites, haplotypes) int8: 0 ancestral, 1 derived; every site segregates.
+    parameters
+        What was drawn: ``size``, ``history``, ``mutation_rate``, ``recombination_rate`` (the background's) and more.
+    map_start, map_rate
+        The recombination map: rate per bp and generation from each start (bp) on.
+    """
+
+    length: int
+    positions: Int
+    alleles: NDArray[np.int8]
+    parameters: Mapping[str, float]
+    map_start: Float
+    map_rate: Float
+
+    def recombination(self, start: Float, end: Float) -> Float:
+        """Average the recombination rate over stretches.
+
+        Parameters
+        ----------
+        start, end
+            (windows,) bp, 0-based half-open.
+
+        Returns
+        -------
+        (windows,) per bp and generation.
+        """
+        bounds = np.append(self.map_start, self.length)
+        centimorgans = np.concatenate([[0.0], np.cumsum(np.diff(bounds) * self.map_rate)])
+        at = np.interp([start, end], bounds, centimorgans)
+        return np.asarray((at[1] - at[0]) / (np.asarray(end) - np.asarray(start)))
+
+
+def simulate_one(recipe: Recipe, index: int) -> Simulation:
+    """Run one simulation of a recipe.
+
+    Parameters
+    ----------
+    recipe
+        What to draw from.
+    index
+        Number of the simulation: with the recipe's seed it decides everything.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([recipe.seed, index]))
+    demography, population, parameters = draw_history(recipe.histories, rng)
+    mutation = recipe.mutation_rate.draw(rng)
+    rate = recipe.recombination_rate.draw(rng)
+    wanted = recipe.length.draw(rng)
+    longest = max(MIN_LENGTH, recipe.max_rho / max(4 * parameters["size"] * rate, 1e-300))
+    length = int(min(wanted, longest))
+    starts, rates = _map(recipe.hotspots, rate, length, rng)
+    haplotypes = round(recipe.haplotypes.draw(rng))
+    seeds = rng.integers(1, 2**31, size=2)
+    trees = msprime.sim_ancestry(
+        [msprime.SampleSet(haplotypes, population=population, ploidy=1)],
+        demography=demography,
+        recombination_rate=msprime.RateMap(position=[*starts, length], rate=rates),
+        discrete_genome=recipe.discrete,
+        random_seed=int(seeds[0]),
+    )
+    mutated = msprime.sim_mutations(
+        trees,
+        rate=mutation,
+        discrete_genome=recipe.discrete,
+        model=msprime.BinaryMutationModel(),
+        random_seed=int(seeds[1]),
+    )
+    alleles = mutated.genotype_matrix().astype(np.int8)
+    count = alleles.sum(axis=1)
+    kept = (count > 0) & (count < haplotypes)
+    positions = whole_positions(mutated.sites_position[kept], length)
+    drawn = {**parameters, "mutation_rate": mutation, "recombination_rate": rate}
+    return Simulation(length, positions, alleles[kept], drawn, starts, rates)
+
+
+def whole_positions(positions: Float, length: int) -> Int:
+    """Round positions down to bp; where two share one, the later ones move on.
+
+    Parameters
+    ----------
+    positions
+        (sites,) increasing, bp.
+    length
+        bp; no more sites than that.
+
+    Examples
+    --------
+    >>> whole_positions(np.array([0.2, 0.7, 3.5, 9.9, 9.95]), 10).tolist()
+    [0, 1, 3, 8, 9]
+    """
+    number = np.arange(len(positions))
+    spread = np.maximum.accumulate(np.floor(positions).astype(np.int64) - number) + number
+    return np.minimum(spread, length - len(positions) + number)
+
+
+def _map(hotspots: Hotspots | None, rate: float, length: int, rng: np.random.Generator) -> tuple[Float, Float]:
+    """Draw a recombination map: starts of stretches, and the rate of each."""
+    even = np.zeros(1), np.array([rate])
+    if hotspots is None or rng.random() >= hotspots.share:
+        return even
+    count = int(rng.poisson(length / hotspots.spacing.draw(rng)))
+    if count == 0:
+        return even
+    centres = rng.uniform(0, length, count)
+    widths = np.array([hotspots.width.draw(rng) for _ in range(count)])
+    factors = np.array([hotspots.intensity.draw(rng) for _ in range(count)])
+    low, high = np.clip([centres - widths / 2, centres + widths / 2], 0, length)
+    bounds = np.unique(np.concatenate([[0.0, float(length)], low, high]))
+    middles = (bounds[1:] + bounds[:-1]) / 2
+    inside = (low <= middles[:, None]) & (middles[:, None] < high)
+    return bounds[:-1], rate * np.maximum(1.0, np.where(inside, factors, 1.0).max(axis=1))

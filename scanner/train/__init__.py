@@ -1,0 +1,1 @@
+"""From simulations to a model folder: examples, seeds, calibration, the model card."""

@@ -1,0 +1,299 @@
+"""Training examples: simulations looked at as a scan would look at them, packed into batches of equal shape.
+
+Windows of many simulations stand one after the other along the sites of a tile, parted by rows that are no sites, as
+if they were stretches of one long chromosome. So the network is trained on exactly the computation of a scan, and
+hardly a row is wasted on padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.channels.encoding import REACH, Encoding, encode, encoding
+from scanner.channels.windows import window_extras, window_parts, window_summaries
+from scanner.errors import InputError
+from scanner.haplotypes import Haplotypes
+from scanner.simulate.coalescent import Simulation
+from scanner.simulate.observe import observe
+from scanner.simulate.priors import Prior, read_prior
+from scanner.simulate.recipe import Recipe
+from scanner.simulate.sets import SimulationSet
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+Single = NDArray[np.float32]
+
+TILE = 2048
+"""Sites of a tile."""
+TILES = 4
+"""Tiles of a batch."""
+TARGETS = {"rate": "recombination_rate", "rho": "rho"}
+"""What ``network.target`` of a recipe may be, and the score that it gives."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How the network sees simulations.
+
+    Parameters
+    ----------
+    encoding
+        Which sites and channels.
+    parts, windows
+        Parts of a window, and windows of a tile.
+    target
+        ``rate``: log10 of recombination per bp and generation; ``rho``: natural logarithm of 4 N r per bp.
+    lengths
+        bp of a window.
+    per_simulation
+        Windows of one simulation at most.
+    min_sites
+        Windows with fewer used sites are left out.
+    flank
+        Used sites on each side of a window that the trunk sees.
+    """
+
+    encoding: Encoding
+    parts: int
+    windows: int
+    target: str
+    lengths: Prior
+    per_simulation: int
+    min_sites: int
+    flank: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """Consecutive windows of one simulation.
+
+    Parameters
+    ----------
+    values
+        (sites, channels) float32, with the flanks.
+    first, last
+        (windows,) int64: the sites of each window, consecutive and apart.
+    part
+        (sites,) int64: part of its window in which a site lies; anything in the flanks.
+    extras
+        (windows, extras) float32.
+    targets
+        (windows,) float64.
+    facts
+        (windows,) values by name, for strata: what was drawn, and the haplotypes, sites and length of each window.
+    """
+
+    values: Single
+    first: Int
+    last: Int
+    part: Int
+    extras: Single
+    targets: Float
+    facts: Mapping[str, Float]
+
+    def summaries(self) -> Float:
+        """Average the channels over each window; see `window_summaries`."""
+        return window_summaries(self.values, self.first, self.last, self.extras)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tiles for one step of training: B tiles of S sites and W windows.
+
+    Parameters
+    ----------
+    inputs
+        ``sites`` (B, S, C), ``mask`` (B, S), ``ids`` (B, S), ``extras`` (B, W, E).
+    targets
+        (B, W, 1) float32.
+    weights
+        (B, W) float32: 1 for a window, 0 for none.
+    """
+
+    inputs: dict[str, NDArray[Any]]
+    targets: Single
+    weights: Single
+
+
+def view(recipe: Recipe, *, flank: int, windows: int) -> View:
+    """Read from a recipe how the network sees its simulations.
+
+    Parameters
+    ----------
+    recipe
+        Its tables ``network`` and ``training``.
+    flank, windows
+        What the architecture asks for.
+
+    Raises
+    ------
+    InputError
+        For a field with a wrong value.
+    """
+    network, training = recipe.network, recipe.training
+    target = network.get("target", "rate")
+    if target not in TARGETS:
+        raise InputError(f"recipe {recipe.name}: network.target {target!r} is not known: there is {', '.join(TARGETS)}")
+    try:
+        how = encoding(str(network.get("encoding", "folded-1")), int(network.get("min_count", 1)))
+    except ValueError as error:
+        raise InputError(f"recipe {recipe.name}: network: {error}") from error
+    return View(
+        encoding=how,
+        parts=int(network.get("parts", 5)),
+        windows=windows,
+        target=target,
+        lengths=read_prior(training.get("windows", 50_000), f"recipe {recipe.name}: training.windows", low=100),
+        per_simulation=int(training.get("windows_per_simulation", 3)),
+        min_sites=int(training.get("min_sites", 2)),
+        flank=flank,
+    )
+
+
+def look(simulation: Simulation, recipe: Recipe, how: View, rng: np.random.Generator) -> Example | None:
+    """Look at one simulation: sequencing, windows, channels; None where no window has sites enough."""
+    seen = observe(simulation, recipe.observation, rng)
+    start, end = _draw_windows(simulation.length, len(seen.positions), how, rng)
+    low, high = np.searchsorted(seen.positions, [start[0], end[-1]])
+    margin = REACH * 4 + how.flank  # sites that the encoding does not use count too: more of them than it can reach
+    kept = slice(max(0, low - margin), high + margin)
+    positions, haplotypes = seen.positions[kept], seen.haplotypes.take(kept)
+    encoded = encode(positions, haplotypes, how.encoding)
+    used = positions[encoded.sites]
+    first, last = np.searchsorted(used, start), np.searchsorted(used, end)
+    full = last - first >= how.min_sites
+    if not full.any():
+        return None
+    start, end, first, last = start[full], end[full], first[full], last[full]
+    base, stop = max(0, int(first[0]) - how.flank), int(last[-1]) + how.flank
+    part = np.zeros(len(used), np.int64)
+    for window in range(len(start)):
+        inside = slice(first[window], last[window])
+        part[inside] = window_parts(used[inside], int(start[window]), int(end[window]), how.parts)
+    return Example(
+        values=encoded.values[base:stop],
+        first=first - base,
+        last=last - base,
+        part=part[base:stop],
+        extras=window_extras(haplotypes.size, start, end, last - first),
+        targets=_targets(simulation, start, end, how.target),
+        facts=_facts(simulation, haplotypes, start, end, last - first),
+    )
+
+
+def examples(simulations: SimulationSet, shards: Int, how: View, key: list[int]) -> Iterator[Example]:
+    """Look at all simulations of some shards, in the given order.
+
+    Parameters
+    ----------
+    simulations
+        The set.
+    shards
+        Numbers of the shards.
+    how
+        How they are looked at.
+    key
+        Numbers that decide everything random, together with the recipe's seed and the shard's number.
+    """
+    for shard in shards.tolist():
+        rng = np.random.default_rng(np.random.SeedSequence([simulations.recipe.seed, *key, shard]))
+        for simulation in simulations.read(shard):
+            example = look(simulation, simulations.recipe, how, rng)
+            if example is not None:
+                yield example
+
+
+def batches(found: Iterator[Example], how: View, *, gap: int, tiles: int = TILES) -> Iterator[Batch]:
+    """Pack examples into batches of one shape; the last one is filled up with nothing.
+
+    Parameters
+    ----------
+    found
+        Examples, each of at most `TILE` sites.
+    how
+        How they were looked at.
+    gap
+        Rows between two examples: as many as the trunk's widest step, so that none sees another.
+    tiles
+        Tiles of a batch.
+    """
+    filled: list[list[Example]] = [[]]
+    sites = windows = 0
+    for example in found:
+        longer = sites + len(example.values) + gap
+        if longer > TILE or windows + len(example.first) > how.windows:
+            if len(filled) == tiles:
+                yield _pack(filled, how, gap, tiles)
+                filled = []
+            filled.append([])
+            longer, windows = len(example.values) + gap, 0
+        filled[-1].append(example)
+        sites, windows = longer, windows + len(example.first)
+    if filled[0]:
+        yield _pack(filled, how, gap, tiles)
+
+
+def _pack(filled: list[list[Example]], how: View, gap: int, tiles: int) -> Batch:
+    """Lay examples into the tiles of one batch."""
+    channels, extras = filled[0][0].values.shape[1], filled[0][0].extras.shape[1]
+    inputs = {
+        "sites": np.zeros((tiles, TILE, channels), np.float32),
+        "mask": np.zeros((tiles, TILE), np.float32),
+        "ids": np.full((tiles, TILE), how.windows * how.parts, np.int32),
+        "extras": np.zeros((tiles, how.windows, extras), np.float32),
+    }
+    targets = np.zeros((tiles, how.windows, 1), np.float32)
+    weights = np.zeros((tiles, how.windows), np.float32)
+    for tile, held in enumerate(filled):
+        site = window = 0
+        for example in held:
+            stop, count = site + len(example.values), len(example.first)
+            inputs["sites"][tile, site:stop] = example.values
+            inputs["mask"][tile, site:stop] = 1
+            for number, (first, last) in enumerate(zip(example.first, example.last, strict=True)):
+                ids = (window + number) * how.parts + example.part[first:last]
+                inputs["ids"][tile, site + first : site + last] = ids
+            inputs["extras"][tile, window : window + count] = example.extras
+            targets[tile, window : window + count, 0] = example.targets
+            weights[tile, window : window + count] = 1
+            site, window = stop + gap, window + count
+    return Batch(inputs, targets, weights)
+
+
+def _draw_windows(length: int, sites: int, how: View, rng: np.random.Generator) -> tuple[Int, Int]:
+    """Draw consecutive windows of one length at a random place; they hold no more sites than a tile takes."""
+    width = min(float(length), how.lengths.draw(rng))
+    room = TILE - 2 * how.flank - max(REACH, 128)  # some of a simulation is denser than the rest
+    width = max(1.0, min(width, length * room / max(sites, 1)))
+    fitting = min(int(length // width), int(room * length / (max(sites, 1) * width)))
+    count = max(1, min(how.per_simulation, fitting))
+    begin = rng.uniform(0, length - count * width)
+    bounds = np.floor(begin + width * np.arange(count + 1)).astype(np.int64)
+    if count * width >= length:
+        bounds[[0, -1]] = 0, length
+    return bounds[:-1], bounds[1:]
+
+
+def _targets(simulation: Simulation, start: Int, end: Int, target: str) -> Float:
+    """Give the truth of windows, on the scale on which it is learned."""
+    rate = simulation.recombination(start.astype(np.float64), end.astype(np.float64))
+    return np.log10(rate) if target == "rate" else np.log(4 * simulation.parameters["size"] * rate)
+
+
+def _facts(simulation: Simulation, haplotypes: Haplotypes, start: Int, end: Int, sites: Int) -> dict[str, Float]:
+    """List what is known of each window, for strata."""
+    known = {name: np.full(len(start), value) for name, value in simulation.parameters.items()}
+    counted = max(1, int(haplotypes.present_count.sum()))
+    missing = 1 - int(haplotypes.known_count.sum()) / counted
+    return {
+        **known,
+        "haplotypes": np.full(len(start), float(haplotypes.size)),
+        "length": (end - start).astype(np.float64),
+        "sites": sites.astype(np.float64),
+        "missing": np.full(len(start), missing),
+    }

@@ -1,0 +1,109 @@
+"""Examples on disk: every simulation looked at a few times, once for all networks that are trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner import provenance
+from scanner.parts import PartStore
+from scanner.simulate import sets
+from scanner.simulate.sets import SimulationSet
+from scanner.train.examples import Example, View, examples
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Look:
+    """One shard of simulations, to be looked at once.
+
+    Parameters
+    ----------
+    simulations, how, number
+        What is looked at, how, and the how many-th look it is.
+    shard
+        Number of the shard.
+    store
+        Where the examples are kept.
+    """
+
+    simulations: SimulationSet
+    how: View
+    number: int
+    shard: int
+    store: PartStore
+
+    @property
+    def name(self) -> str:
+        """Name on disk."""
+        return f"look-{self.number}-{self.shard:06d}"
+
+    @property
+    def records(self) -> int:
+        """Number of simulations."""
+        return sets.Task(self.simulations.recipe, self.store, self.shard).records
+
+
+def plan_looks(simulations: SimulationSet, how: View, folder: Path, number: int) -> list[Look]:
+    """List all looks: each of ``number`` at every shard."""
+    recipe = simulations.recipe
+    digest = provenance.digest(
+        {"format": FORMAT, "set": sets.digest(recipe), "observation": repr(recipe.observation), "view": repr(how)}
+    )
+    store = PartStore(folder, digest)
+    return [Look(simulations, how, look, shard, store) for look in range(number) for shard in range(simulations.shards)]
+
+
+def prepare(look: Look) -> int:
+    """Make the examples of one look and commit them, where that is not done; give the number of simulations."""
+    if look.store.facts(look.name) is None:
+        found = list(examples(look.simulations, np.array([look.shard]), look.how, [1, look.number]))
+        look.store.save(look.name, _packed(found), {"examples": len(found)})
+    return look.records
+
+
+def read(look: Look) -> Iterator[Example]:
+    """Read the examples of one look."""
+    held = look.store.load(look.name)
+    rows, windows = held["rows"], held["windows"]
+    names = [str(name) for name in held["names"]]
+    row = window = 0
+    for sites, count in zip(rows.tolist(), windows.tolist(), strict=True):
+        of_sites, of_windows = slice(row, row + sites), slice(window, window + count)
+        yield Example(
+            held["values"][of_sites].astype(np.float32),
+            held["first"][of_windows],
+            held["last"][of_windows],
+            held["part"][of_sites].astype(np.int64),
+            held["extras"][of_windows],
+            held["targets"][of_windows],
+            dict(zip(names, held["facts"][:, of_windows], strict=True)),
+        )
+        row, window = row + sites, window + count
+
+
+def _packed(found: list[Example]) -> dict[str, NDArray[Any]]:
+    """Lay examples end to end; channels are of order one, and half precision is finer than their noise."""
+    names = sorted({name for example in found for name in example.facts})
+    facts = [
+        np.concatenate([example.facts.get(name, np.full(len(example.first), np.nan)) for example in found])
+        for name in names
+    ]
+    return {
+        "rows": np.array([len(example.values) for example in found], np.int64),
+        "windows": np.array([len(example.first) for example in found], np.int64),
+        "values": np.concatenate([example.values for example in found]).astype(np.float16),
+        "part": np.concatenate([example.part for example in found]).astype(np.int16),
+        "first": np.concatenate([example.first for example in found]),
+        "last": np.concatenate([example.last for example in found]),
+        "extras": np.concatenate([example.extras for example in found]),
+        "targets": np.concatenate([example.targets for example in found]),
+        "names": np.array(names),
+        "facts": np.array(facts),
+    }

@@ -1,0 +1,133 @@
+"""Training the networks of one model: the same examples, other initial weights and another order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.errors import InputError
+from scanner.network.fit import Data, Epoch, fit
+from scanner.simulate.sets import SimulationSet
+from scanner.train.examples import Batch, Example, batches
+from scanner.train.looks import Look, plan_looks, read
+from scanner.train.options import TrainingOptions, training_options
+
+STANDARD = 2000
+"""Simulations that the standardisation of the inputs is taken from."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything that the networks of one model share.
+
+    Parameters
+    ----------
+    simulations
+        The set.
+    folder
+        Where examples and checkpoints are kept.
+    """
+
+    simulations: SimulationSet
+    folder: Path
+
+    @property
+    def options(self) -> TrainingOptions:
+        """What the recipe says."""
+        return training_options(self.simulations.recipe)
+
+    def looks(self) -> list[Look]:
+        """List everything that is to be looked at."""
+        options = self.options
+        return plan_looks(self.simulations, options.how, self.folder / "examples", options.looks)
+
+    def seed_folder(self, seed: int) -> Path:
+        """Folder of one network."""
+        return self.folder / f"seed-{seed}"
+
+    @property
+    def held_out(self) -> int:
+        """Number of shards at the end of the set that no network is trained on."""
+        shards = self.simulations.shards
+        if shards < 2:
+            raise InputError(
+                f"{self.simulations.folder}: {len(self.simulations)} simulations are too few: some must be held out, so "
+                "give at least 500"
+            )
+        return min(shards - 1, max(1, round(self.options.validation * shards)))
+
+    def training_looks(self, number: int) -> list[Look]:
+        """List the looks of one round that networks are trained on."""
+        return [look for look in self.looks() if look.number == number][: -self.held_out]
+
+    def validation_looks(self) -> list[Look]:
+        """List the first looks at the simulations that are held out."""
+        return [look for look in self.looks() if look.number == 0][-self.held_out :]
+
+    def pack(self, found: Iterator[Example]) -> Iterator[Batch]:
+        """Pack examples into batches."""
+        options = self.options
+        return batches(found, options.how, gap=max(options.architecture.dilations))
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One network to train."""
+
+    work: Work
+    number: int
+
+
+def train_seed(seed: Seed) -> list[Epoch]:
+    """Train one network, or go on with it."""
+    options = seed.work.options
+    data = _data(seed)
+    return fit(options.architecture, seed.number, data, options.schedule, seed.work.seed_folder(seed.number))
+
+
+def target_scale(work: Work) -> tuple[float, float]:
+    """Give mean and standard deviation of the targets, as the networks are trained on them."""
+    targets = np.concatenate([example.targets for example in _some(work)])
+    return float(targets.mean()), float(max(targets.std(), 1e-6))
+
+
+def _data(seed: Seed) -> Data:
+    """Arrange the examples for one network."""
+    work, options = seed.work, seed.work.options
+    found = list(_some(work))
+    sites = np.concatenate([example.values for example in found])
+    extras = np.concatenate([example.extras for example in found])
+    held = list(work.pack(example for look in work.validation_looks() for example in read(look)))
+    centre, scale = target_scale(work)
+
+    def training(epoch: int) -> Iterator[tuple[Batch, float]]:
+        looks = work.training_looks((epoch + seed.number) % options.looks)
+        order = np.random.default_rng([seed.number, epoch]).permutation(len(looks))
+        done = [0]
+
+        def found() -> Iterator[Example]:
+            for place in order.tolist():
+                yield from read(looks[place])
+                done[0] += 1
+
+        for batch in work.pack(found()):
+            yield batch, done[0] / len(looks)
+
+    return Data(training, lambda: held, (_standard(sites), _standard(extras)), centre, scale)
+
+
+def _some(work: Work) -> Iterator[Example]:
+    """Yield the examples that the standardisation is taken from."""
+    shards = max(1, STANDARD // max(1, len(work.simulations) // work.simulations.shards))
+    for look in work.training_looks(0)[:shards]:
+        yield from read(look)
+
+
+def _standard(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give mean and standard deviation of every column."""
+    return values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
