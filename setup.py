@@ -6,11 +6,16 @@ setup(
     packages=[
         "scanner",
         "scanner.browser",
+        "scanner.channels",
         "scanner.cli",
         "scanner.data",
+        "scanner.evaluate",
         "scanner.models",
+        "scanner.network",
+        "scanner.simulate",
         "scanner.statistics",
         "scanner.tracks",
+        "scanner.train",
     ],
     package_dir={"scanner": "scanner", "scanner.models": "models", "scanner.tracks": "tracks"},
     package_data={

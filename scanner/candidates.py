@@ -7,14 +7,15 @@ that one reads a list of places instead of a list of calls.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.browser.bed import find_calls
+from scanner.browser.bed import Calls, find_calls
 from scanner.browser.drawn import DrawnTrack
 from scanner.catalogue import tracks as catalogue
 from scanner.files import write_text
@@ -102,7 +103,12 @@ class _Called:
     last: Int = field(default_factory=lambda: np.empty(0, np.int64))
 
 
-def find_candidates(table: Table, tracks: Sequence[DrawnTrack], genes: Genes | None = None) -> list[Candidate]:
+def find_candidates(
+    table: Table,
+    tracks: Sequence[DrawnTrack],
+    genes: Genes | None = None,
+    calls: Mapping[str, Calls] = MappingProxyType({}),
+) -> list[Candidate]:
     """Bring the calls of all tracks together.
 
     The window that most statistics call is taken first; the calls that hold it, together, are its region, and all
@@ -116,14 +122,16 @@ def find_candidates(table: Table, tracks: Sequence[DrawnTrack], genes: Genes | N
         The drawn columns; those without calls in the catalogue add nothing.
     genes
         An annotation, or None.
+    calls
+        Calls of some columns that are known already: those of the others are found.
 
     Returns
     -------
     Regions by the number of statistics that agree, then by how extreme these are together, then by place.
     """
-    calls = _gather(table, tracks)
-    groups = _Groups(table, tracks, calls)
-    found = [_describe(table, tracks, calls, *group) for group in groups]
+    called = _gather(table, tracks, calls)
+    groups = _Groups(table, tracks, called)
+    found = [_describe(table, tracks, called, *group) for group in groups]
     strength = {id(item): -sum(_best(item.support).values()) for item in found}
     place = {name: at for at, name in enumerate(table.contigs)}
     found.sort(key=lambda c: (-len(c.scores), strength[id(c)], place[c.region.contig], c.region.start, c.region.end))
@@ -140,15 +148,17 @@ def _best(support: Sequence[Support]) -> dict[str, float]:
     return best
 
 
-def _gather(table: Table, tracks: Sequence[DrawnTrack]) -> _Called:
-    """Find the calls of every column, as its BED file has them."""
+def _gather(table: Table, tracks: Sequence[DrawnTrack], found: Mapping[str, Calls]) -> _Called:
+    """Bring together the calls of every column, as its BED file has them."""
     known, parts = catalogue(), list[list[NDArray[np.generic]]]()
     for at, track in enumerate(tracks):
         tail = known[track.score].outliers if track.score in known else None
         if tail is None:
             continue
         values = table.columns[track.column]
-        calls = find_calls(table.contig, table.start, table.end, values, tail.tail, tail.share)
+        calls = found.get(track.column)
+        if calls is None:
+            calls = find_calls(table.contig, table.start, table.end, values, tail.tail, tail.share)
         ranked = np.sort(values[np.isfinite(values)])
         below = np.searchsorted(ranked, calls.value, side="right")
         above = len(ranked) - np.searchsorted(ranked, calls.value, side="left")

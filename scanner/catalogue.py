@@ -22,7 +22,7 @@ MARKER = "catalogue.toml"
 """File that says that a folder is a catalogue, not some other folder of the same name."""
 LONGEST_LABEL = 17
 LONGEST_TITLE = 75
-GROUPS = ("spectrum", "diversity", "haplotype", "linkage", "differentiation", "introgression", "network", "data")
+GROUPS = ("spectrum", "network", "diversity", "haplotype", "linkage", "differentiation", "introgression", "data")
 """Families of scores, in the order in which browsers show them."""
 _TAILS = ("low", "high", "both")
 _FIELDS = {

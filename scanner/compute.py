@@ -1,4 +1,4 @@
-"""Computing one part: read its records once, give every window its scores, keep what the site scores need.
+"""Computing one part: read its records once, give every window its scores, keep what site scores and networks need.
 
 A part is computed from its task alone, on any machine that sees the files, and is committed before it is reported.
 """
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner import vcf
+from scanner import panels, vcf
 from scanner.haplotypes import HaplotypeBlock
+from scanner.networks import NO_NETWORKS, Networks
 from scanner.partition import Part
 from scanner.parts import PartStore
 from scanner.plan import Plan
@@ -43,6 +44,8 @@ class Job:
         Floors below which a window has no values.
     store
         Where parts are kept.
+    networks
+        The networks that are asked for.
     """
 
     source: vcf.Source
@@ -55,6 +58,7 @@ class Job:
     min_callable: float
     min_sites: int
     store: PartStore
+    networks: Networks = NO_NETWORKS
 
     @property
     def site_scores(self) -> tuple[str, ...]:
@@ -105,6 +109,7 @@ def tasks(plan: Plan, store: PartStore) -> list[Task]:
         plan.options.min_callable,
         plan.options.min_sites,
         store,
+        plan.networks,
     )
     return [Task(job, part, plan.mask(part.region.contig)) for part in plan.parts]
 
@@ -142,6 +147,7 @@ def compute(task: Task) -> Done:
     low, high = np.searchsorted(block.positions, part.core)
     if job.site_scores:
         arrays |= _flanking(block, slice(low, high), job)
+    arrays |= panels.keep(block, slice(low, high), job.networks)
     facts = {
         "tally": dict(tally),
         "segregating": {p.name: int(p.segregating[low:high].sum()) for p in block.populations},

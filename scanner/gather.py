@@ -17,10 +17,12 @@ from scanner.errors import InputError
 from scanner.files import write_text
 from scanner.partition import Part
 from scanner.plan import Plan
+from scanner.predict import net_name
 from scanner.result import ACCOUNT_HEADING
 from scanner.scores import Reason
 from scanner.sites import site_columns, site_name
 from scanner.statistics import ehh, raisd
+from scanner.statistics.registry import ScoreColumn
 from scanner.table import TableWriter
 
 Float = NDArray[np.float64]
@@ -86,7 +88,7 @@ def reconcile(plan: Plan, job: Job) -> tuple[Facts, Accounts]:
 
 
 def gather(plan: Plan, job: Job, root: Path, facts: Facts, accounts: Accounts) -> None:
-    """Write `windows.tsv.gz`, `sites.tsv.gz` where site scores are asked for, and `accounting.tsv`.
+    """Write `windows.tsv.gz`, `sites.tsv.gz` where scores of sites are asked for, and `accounting.tsv`.
 
     Parameters
     ----------
@@ -102,7 +104,9 @@ def gather(plan: Plan, job: Job, root: Path, facts: Facts, accounts: Accounts) -
     OutputError
         Where a part is damaged or a table cannot be written.
     """
-    scores = _site_scores(plan, job, root) if job.site_scores else {}
+    scores = _site_scores(plan, job) if job.site_scores else {}
+    if job.site_scores or job.networks.dense:
+        _write_sites(plan, job, root / "sites.tsv.gz", scores)
     factors = _density_factors(plan, facts)
     _write_windows(plan, job, root / "windows.tsv.gz", scores, factors, accounts)
     accounts.write(root / "accounting.tsv")
@@ -148,7 +152,7 @@ def _nothing_usable(plan: Plan, accounts: Accounts) -> str:
 
 def _density_factors(plan: Plan, facts: Facts) -> dict[str, dict[str, float]]:
     """Give mu's factor for every contig and population, over what was read, from its first to its last site."""
-    unread_gaps = plan.options.windows.kind == "bed" and not plan.site_scores
+    unread_gaps = not plan.gapless
     stretches: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     segregating: dict[str, Counter[str]] = defaultdict(Counter)
     for part, fact in zip(plan.parts, facts, strict=True):
@@ -171,8 +175,8 @@ class _SiteColumns:
     values: dict[Key, Float]
 
 
-def _site_scores(plan: Plan, job: Job, root: Path) -> dict[int, _SiteColumns]:
-    """Standardise the site scores over all parts, and write `sites.tsv.gz`."""
+def _site_scores(plan: Plan, job: Job) -> dict[int, _SiteColumns]:
+    """Standardise the site scores over all parts."""
     held = [job.store.load(site_name(part.index)) for part in plan.parts]
     polarised = np.concatenate([part["polarised"] for part in held])
     bounds = np.cumsum([0, *(len(part["positions"]) for part in held)])
@@ -183,19 +187,58 @@ def _site_scores(plan: Plan, job: Job, root: Path) -> dict[int, _SiteColumns]:
         if key[0] != "xpehh":
             raw, frequency = orient(raw, frequency, polarised)
         standard[key] = ehh.standardise(raw, frequency)
-    scores = {
+    return {
         part.index: _SiteColumns(own["positions"], {key: z[low:high] for key, z in standard.items()})
         for part, own, low, high in zip(plan.parts, held, bounds[:-1], bounds[1:], strict=True)
     }
-    suffix = plan.selection.named
-    names = [".".join([score, *(group if suffix else ())]) for score, group in standard]
-    with quiet_htslib(), TableWriter(root / "sites.tsv.gz", names, reasons=False) as table:
+
+
+def _write_sites(plan: Plan, job: Job, path: Path, scores: Mapping[int, _SiteColumns]) -> None:
+    """Stream into a table the scores of sites, and what networks say of the windows around them."""
+    suffix, populations = plan.selection.named, list(plan.selection.populations)
+    columns = [ScoreColumn(score, group if suffix else ()) for score, group in (site_columns(job) if scores else ())]
+    columns += job.networks.site_columns(populations, suffix=suffix)
+    with quiet_htslib(), TableWriter(path, [column.column for column in columns], reasons=False) as table:
         for part in plan.parts:
-            own = scores[part.index]
-            matrix = np.column_stack(list(own.values.values()))
+            blocks = []
+            if scores:
+                own = scores[part.index]
+                blocks.append((own.positions, np.column_stack(list(own.values.values()))))
+            if job.networks.dense:
+                held = job.store.load(net_name(part.index))
+                dense = [held[f"dense_{at}"] for at in range(len(job.networks.each) * len(populations))]
+                blocks += [(block[:, 0].astype(np.int64), block[:, 1:]) for block in dense]
+            positions, matrix = side_by_side(blocks)
             some = ~np.isnan(matrix).all(axis=1)
-            table.write(part.region.contig, own.positions[some], own.positions[some] + 1, matrix[some])
-    return scores
+            table.write(part.region.contig, positions[some], positions[some] + 1, matrix[some])
+
+
+def side_by_side(blocks: Sequence[tuple[NDArray[np.int64], Float]]) -> tuple[NDArray[np.int64], Float]:
+    """Set columns side by side that have their values at different sites.
+
+    Parameters
+    ----------
+    blocks
+        Pairs of (sites,) positions, rising, and (sites, columns) values.
+
+    Returns
+    -------
+    All positions, and the columns of all blocks there, NaN where a block lacks the position.
+
+    Examples
+    --------
+    >>> side_by_side([(np.array([3, 5]), np.array([[1.0], [2.0]])), (np.array([4, 5]), np.array([[7.0], [8.0]]))])
+    (array([3, 4, 5]), array([[ 1., nan],
+           [nan,  7.],
+           [ 2.,  8.]]))
+    """
+    positions = np.unique(np.concatenate([at for at, _ in blocks]))
+    columns = []
+    for at, values in blocks:
+        column = np.full((len(positions), values.shape[1]), np.nan)
+        column[np.searchsorted(positions, at)] = values
+        columns.append(column)
+    return positions, np.hstack(columns)
 
 
 def orient(raw: Float, frequency: Float, polarised: NDArray[np.bool_]) -> tuple[Float, Float]:
@@ -242,6 +285,9 @@ def _write_windows(
             if scores:
                 extra, why = _summaries(plan, part, scores, held["floors"])
                 values, reasons = np.hstack([values, extra]), np.hstack([reasons, why])
+            if job.networks:
+                made = job.store.load(net_name(part.index))
+                values, reasons = np.hstack([values, made["values"]]), np.hstack([reasons, made["reasons"]])
             _count(accounts, names, reasons)
             table.write(part.region.contig, part.windows.start, part.windows.end, values, reason_words(reasons))
 

@@ -60,6 +60,12 @@ class ScanOptions:
         Floors below which a window has no values: callable share, and number of sites.
     max_missing, min_maf
         Largest share of uncalled alleles, and smallest frequency of the rarer one, of a site.
+    models
+        Folders of networks.
+    dense
+        Predict for windows around every site too.
+    device
+        What networks compute on: ``auto``, ``cpu`` or ``gpu``; the result does not depend on it.
     genome, genes, email
         For the browser files alone: IGV genome id or FASTA, GFF3 or GTF of genes, and whom to ask.
     """
@@ -81,6 +87,9 @@ class ScanOptions:
     min_sites: int = MIN_SITES
     max_missing: float = MAX_MISSING
     min_maf: float = 0.0
+    models: tuple[Path, ...] = ()
+    dense: bool = False
+    device: str = "auto"
     genome: str | None = None
     genes: Path | None = None
     email: str | None = None

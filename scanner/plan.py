@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scanner import vcf
 from scanner.errors import InputError, UsageError
+from scanner.networks import NO_NETWORKS, Networks, arrange, read_networks
 from scanner.options import ScanOptions
 from scanner.partition import CELL, Part, cut
 from scanner.populations import Selection, select
@@ -50,6 +51,8 @@ class Plan:
         The windows, cut into parts.
     aliases, masks
         Other names of contigs; callable intervals by contig, None where everything is callable.
+    networks
+        The networks, and what each looks at.
     """
 
     options: ScanOptions
@@ -63,11 +66,17 @@ class Plan:
     parts: tuple[Part, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     masks: Intervals | None = None
+    networks: Networks = NO_NETWORKS
 
     @property
     def site_scores(self) -> tuple[str, ...]:
         """Statistics of single sites that are asked for."""
         return tuple(name for name in registry.SITE_SCORES if name in self.options.statistics)
+
+    @property
+    def gapless(self) -> bool:
+        """Whether what lies between windows is read too."""
+        return self.options.windows.kind != "bed" or bool(self.site_scores) or bool(self.networks)
 
     @property
     def windows(self) -> int:
@@ -109,7 +118,9 @@ def make_plan(options: ScanOptions, fallback: Path, mapper: Mapper = map) -> Pla
     pairs = registry.default_pairs(names) if options.pairs is None else options.pairs
     trios = registry.default_trios(names, options.pairs) if options.trios is None else options.trios
     pairs, trios = registry.check_groups(2, names, pairs), registry.check_groups(3, names, trios)
+    models = read_networks(options.models)
     columns = registry.columns(options.statistics, names, pairs, trios, suffix=selection.named)
+    columns += Networks(models).columns(names, suffix=selection.named)
     if not columns:
         raise UsageError("nothing to compute: --statistics leaves no score for these populations")
     regions = _regions(options, source, aliases)
@@ -118,7 +129,9 @@ def make_plan(options: ScanOptions, fallback: Path, mapper: Mapper = map) -> Pla
     if options.ancestral is not None:
         AncestralFasta(options.ancestral, scanned, aliases)
     look = probe(source, selection, regions)
-    plan = Plan(options, source, selection, look, regions, pairs, trios, tuple(columns), (), aliases, masks)
+    draws = arrange(models, selection.sizes, look.haplotypes, look.ploidy)
+    networks = Networks(models, draws, options.dense, options.device)
+    plan = Plan(options, source, selection, look, regions, pairs, trios, tuple(columns), (), aliases, masks, networks)
     return replace(plan, parts=_parts(plan, _lay(plan, mapper)))
 
 
@@ -140,8 +153,7 @@ def _lay(plan: Plan, mapper: Mapper) -> list[Windows]:
 
 def _parts(plan: Plan, laid: Sequence[Windows]) -> tuple[Part, ...]:
     haplotypes = len(plan.selection.samples) * plan.probe.ploidy
-    everything = plan.options.windows.kind != "bed" or bool(plan.site_scores)
-    return cut(plan.regions, laid, plan.source.entries, plan.source.lengths, haplotypes, read_core=everything)
+    return cut(plan.regions, laid, plan.source.entries, plan.source.lengths, haplotypes, read_core=plan.gapless)
 
 
 def _regions(options: ScanOptions, source: vcf.Source, aliases: Mapping[str, str]) -> tuple[Region, ...]:

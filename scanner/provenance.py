@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -15,6 +16,7 @@ import scanner
 ENDS = 1 << 20
 """Bytes at each end of a large file that its fingerprint reads."""
 _LIBRARIES = ("cyvcf2", "dask", "distributed", "numba", "numpy", "pyBigWig", "pysam")
+_OPTIONAL = ("jax", "keras", "tensorflow", "tensorflow-cpu")
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
@@ -39,14 +41,17 @@ def fingerprint(path: Path) -> dict[str, Any]:
     return {"size": size, "sha256": digest.hexdigest()}
 
 
-def versions() -> dict[str, str]:
-    """Name the versions of popscan, Python and the libraries that a scan uses."""
+def versions(*, networks: bool = False) -> dict[str, str]:
+    """Name the versions of popscan, Python and the libraries that a scan uses; for networks, those that are there."""
     found = {"popscan": scanner.__version__, "python": platform.python_version()}
     for library in _LIBRARIES:
         try:
             found[library] = version(library)
         except PackageNotFoundError:
             found[library] = "unknown"
+    for library in _OPTIONAL if networks else ():
+        with contextlib.suppress(PackageNotFoundError):
+            found[library] = version(library)
     return found
 
 

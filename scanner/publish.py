@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scanner.browser.assembly import Assembly, place
 from scanner.browser.axis import axis
-from scanner.browser.bed import find_calls, write_calls
+from scanner.browser.bed import Calls, find_calls, write_calls
 from scanner.browser.bigbed import bigbed_path, write_bigbed
 from scanner.browser.bigwig import Tiling, cut_tiles, step_tiles, write_bigwig
 from scanner.browser.drawn import DrawnTrack
@@ -65,11 +65,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Which files of a column exist: relative paths, None where there is nothing to show."""
+    """Which files of a column exist: relative paths, None where there is nothing to show; and the calls themselves."""
 
     column: str
     bigwig: str | None
     calls: str | None
+    found: Calls | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,8 @@ def publish(
     files = [directory / path for item in drawn for path in (item.bigwig, item.calls) if path is not None]
     files += [directory / bigbed_path(item.calls) for item in drawn if item.calls is not None]
     files += write_hub(result, shown, assembly)
-    candidates = find_candidates(result.table, shown, annotation)
+    calls = {item.column: item.found for item in drawn if item.found is not None}
+    candidates = find_candidates(result.table, shown, annotation, calls)
     files += _write_session(result, shown, _regions(result, candidates, assembly))
     page = write_page(
         result, shown, tiling(result.run, result.table), candidates, annotation
@@ -281,7 +283,7 @@ def draw(job: Job) -> Drawn:
     write_bigbed(job.directory / bigbed_path(calls), contigs, found, job.label, job.colours)
     if job.assembly is not None:
         add_bigbed(job.directory, column, job.assembly, contigs, found, job.label, job.colours)
-    return Drawn(column, bigwig, calls if written else None)
+    return Drawn(column, bigwig, calls if written else None, found)
 
 
 def _choose(scores: Sequence[Score], drawn: Sequence[Drawn], catalogue: Mapping[str, Track]) -> list[str]:

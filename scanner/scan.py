@@ -6,13 +6,13 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from scanner import provenance, sites
-from scanner.compute import Done, Job, Task, compute, part_name, tasks
+from scanner import predict, provenance, sites
+from scanner.compute import Done, Task, compute, part_name, tasks
 from scanner.errors import InputError, Stopped
 from scanner.files import write_text
 from scanner.gather import Accounts, gather, reconcile
@@ -61,6 +61,8 @@ class Outcome:
         Number of parts that an earlier run had finished.
     seconds
         Time that it took.
+    unlike
+        Network -> windows unlike those of its training, and all that have a value.
     """
 
     root: Path
@@ -69,6 +71,7 @@ class Outcome:
     published: Published | None
     kept: int
     seconds: float
+    unlike: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def scan(
@@ -145,7 +148,13 @@ def _locked_scan(
         job = job_tasks[0].job
         kept = _compute_missing(job_tasks, mapper, progress)
         if job.site_scores:
-            _compute_missing_sites(job, plan, mapper, progress)
+            stage = _Stage(", ".join(job.site_scores), sites.compute_sites, sites.site_name)
+            _compute_stage(stage, sites.site_tasks(job, plan.parts), mapper, progress)
+        if job.networks:
+            stage = _Stage(
+                ", ".join(network.spec.id for network in job.networks.each), predict.compute_networks, predict.net_name
+            )
+            _compute_stage(stage, predict.net_tasks(plan, job), mapper, progress)
     progress.start("joining the parts", 0)
     try:
         _check_unchanged(options.vcf, identity)
@@ -153,13 +162,14 @@ def _locked_scan(
     except InputError:  # no result can be made of these parts
         workspace.drop_parts()
         raise
+    unlike = predict.count_unlike(job, plan.parts)
     workspace.clear()
     gather(plan, job, workspace.root, facts, accounts)
-    record = _record(plan, identity, started, command)
+    record = _record(plan, identity, started, command, unlike)
     write_text(workspace.root / "run.json", provenance.as_json(record))
     progress.start("drawing tracks", len(plan.columns))
     published = publish(workspace.root, mapper=uninterrupted, progress=lambda _done, _total: progress.advance(1))
-    return Outcome(workspace.root, plan, accounts, published, kept, 0.0)
+    return Outcome(workspace.root, plan, accounts, published, kept, 0.0, unlike)
 
 
 def presentation(options: ScanOptions) -> dict[str, str | None]:
@@ -201,13 +211,20 @@ def _compute_missing(job_tasks: Sequence[Task], mapper: Mapper, progress: Progre
     return len(job_tasks) - len(missing)
 
 
-def _compute_missing_sites(job: Job, plan: Plan, mapper: Mapper, progress: Progress) -> None:
-    """Compute the site scores that are not on disk; every part's sites are there by now."""
-    missing = [
-        task for task in sites.site_tasks(job, plan.parts) if job.store.facts(sites.site_name(task.part.index)) is None
-    ]
-    progress.start(", ".join(job.site_scores), sum(task.records for task in missing))
-    for done in mapper(sites.compute_sites, missing):
+@dataclass(frozen=True)
+class _Stage:
+    """What is computed from the parts once all of them are there: its name, how, and under which names it is kept."""
+
+    name: str
+    function: Callable[[Any], Done]
+    on_disk: Callable[[int], str]
+
+
+def _compute_stage(stage: _Stage, stage_tasks: Sequence[Any], mapper: Mapper, progress: Progress) -> None:
+    """Compute what is not on disk of a later stage."""
+    missing = [task for task in stage_tasks if task.job.store.facts(stage.on_disk(task.part.index)) is None]
+    progress.start(stage.name, sum(task.records for task in missing))
+    for done in mapper(stage.function, missing):
         _tell(done, progress)
 
 
@@ -246,6 +263,9 @@ def identify(plan: Plan) -> dict[str, Any]:
     identity["regions"] = ",".join(options.regions)
     for name in ("min_callable", "min_sites", "max_missing", "min_maf"):
         identity[name] = str(getattr(options, name))
+    if plan.networks:
+        identity["models"] = ",".join(f"{network.spec.id} {network.digest[:12]}" for network in plan.networks.each)
+        identity["dense"] = str(options.dense)
     return identity
 
 
@@ -261,12 +281,18 @@ def _check_unchanged(vcf: Path, identity: Mapping[str, Any]) -> None:
         raise InputError(f"{vcf} was replaced while it was read: scan it again")
 
 
-def _record(plan: Plan, identity: Mapping[str, Any], started: datetime, command: Sequence[str]) -> dict[str, Any]:
+def _record(
+    plan: Plan,
+    identity: Mapping[str, Any],
+    started: datetime,
+    command: Sequence[str],
+    unlike: Mapping[str, tuple[int, int]],
+) -> dict[str, Any]:
     """Gather what run.json says: where the result comes from, then what it holds."""
     options = plan.options
     return {
         "popscan": provenance.versions()["popscan"],
-        "versions": provenance.versions(),
+        "versions": provenance.versions(networks=bool(plan.networks)),
         "command": list(command),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -284,12 +310,22 @@ def _record(plan: Plan, identity: Mapping[str, Any], started: datetime, command:
             "min_sites": options.min_sites,
             "max_missing": options.max_missing,
             "min_maf": options.min_maf,
+            "dense": options.dense,
         },
         "identity": dict(identity),
         **presentation(options),
         **_content(plan),
-        "models": {},
+        "models": _models(plan, unlike),
         "seed": None,
+    }
+
+
+def _models(plan: Plan, unlike: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """Describe the networks, and count the windows unlike those that they were trained on."""
+    described = plan.networks.record(list(plan.selection.populations))
+    return {
+        name: {**entry, "out_of_range": {"windows": unlike[name][0], "of": unlike[name][1]}}
+        for name, entry in described.items()
     }
 
 

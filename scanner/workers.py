@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,7 +45,9 @@ def available_threads() -> int:
 
 
 @contextlib.contextmanager
-def workers(threads: int, scheduler: str | None, scratch: Path, tasks: int) -> Iterator[Mapper]:
+def workers(
+    threads: int, scheduler: str | None, scratch: Path, tasks: int, resources: Mapping[str, float] | None = None
+) -> Iterator[Mapper]:
     """Give a map that spreads tasks over processes.
 
     Parameters
@@ -58,11 +60,14 @@ def workers(threads: int, scheduler: str | None, scratch: Path, tasks: int) -> I
         Folder for Dask's own files.
     tasks
         Number of tasks at most: no more processes than that are started.
+    resources
+        What some worker of a running cluster must offer, for tasks whose attribute ``resources`` asks for it: Dask
+        gives them to such workers alone. Processes on this machine take every task.
 
     Raises
     ------
     UsageError
-        Where the scheduler does not answer.
+        Where the scheduler does not answer, or no worker offers the resources.
     RunError
         Where workers keep dying.
     """
@@ -72,7 +77,9 @@ def workers(threads: int, scheduler: str | None, scratch: Path, tasks: int) -> I
     with _quiet(), contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
         with _no_collection():
             client = _connect(stack, scheduler) if scheduler else _start(stack, last, min(threads, tasks), scratch)
-        yield lambda function, items: _spread(client, function, items)
+        if scheduler:
+            _check_offered(client, scheduler, resources or {})
+        yield lambda function, items: _spread(client, function, items, choosy=scheduler is not None)
 
 
 @contextlib.contextmanager
@@ -193,8 +200,29 @@ def _connect(stack: contextlib.ExitStack, address: str) -> Client:
     return client
 
 
-def _spread(client: Client, function: Callable[[Task], Result], items: Iterable[Task]) -> Iterator[Result]:
-    """Submit tasks in bounded batches and yield results as they come."""
+def _check_offered(client: Client, address: str, resources: Mapping[str, float]) -> None:
+    """Refuse tasks that would wait for ever."""
+    offered = [worker.get("resources", {}) for worker in client.scheduler_info(n_workers=-1)["workers"].values()]
+    for name, amount in resources.items():
+        if not any(one.get(name, 0) >= amount for one in offered):
+            raise UsageError(
+                f"no worker of the Dask cluster at {address} offers the resource {name}: start workers with "
+                f"'dask worker {address} --resources {name}={amount:g}'"
+            )
+
+
+def _spread(
+    client: Client, function: Callable[[Task], Result], items: Iterable[Task], *, choosy: bool
+) -> Iterator[Result]:
+    """Submit tasks in bounded batches and yield results as they come.
+
+    Parameters
+    ----------
+    client, function, items
+        Who computes what.
+    choosy
+        Workers differ: heed what tasks ask for.
+    """
     from distributed import CancelledError, KilledWorker, as_completed
     from distributed.comm.core import CommClosedError
 
@@ -204,7 +232,8 @@ def _spread(client: Client, function: Callable[[Task], Result], items: Iterable[
 
     def submit() -> None:
         for task in waiting:
-            running.add(client.submit(function, task, pure=False, retries=0))
+            asked = (getattr(task, "resources", None) or None) if choosy else None
+            running.add(client.submit(function, task, pure=False, retries=0, resources=asked))
             if running.count() >= slots:
                 return
 

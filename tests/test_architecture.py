@@ -18,15 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 # Arrows point down: a module imports from its own layer and from those below. A folder is named once for all in it.
 LAYERS = {
     0: {"__init__", "errors", "regions"},
-    1: {"windows", "haplotypes", "scores", "statistics", "channels", "data"},
+    1: {"alignment", "windows", "haplotypes", "scores", "statistics", "channels", "data"},
     2: {
-        "bgzf", "browser", "candidates", "catalogue", "decode", "files", "genes", "network", "populations",
-        "reference", "result", "simulate", "table", "trees", "vcf", "workers", "zarr",
+        "bgzf", "browser", "candidates", "catalogue", "decode", "files", "genes", "network", "parts", "populations",
+        "provenance", "reference", "result", "simulate", "table", "trees", "vcf", "workers", "zarr",
     },
     3: {
         "check", "check_hub", "check_result", "check_tables", "compare", "compute", "estimate", "evaluate", "explain",
-        "gather", "options", "partition", "parts", "plan", "probe", "provenance", "publish", "scan", "serve",
-        "sites", "train", "workspace",
+        "gather", "like", "options", "partition", "plan", "probe", "publish", "scan", "serve", "sites", "train",
+        "workspace",
     },
     4: {"cli"},
 }  # fmt: skip
@@ -39,9 +39,12 @@ ONLY = {
     "dask_jobqueue": {"workers"},
     "distributed": {"workers"},
     "fwdpy11": {"simulate"},
+    "demes": {"simulate"},
     "jax": {"network"},
     "keras": {"network"},
+    "lightgbm": {"evaluate"},
     "msprime": {"simulate"},
+    "stdpopsim": {"simulate"},
     "tensorflow": {"network"},
     "tornado": {"serve"},
     "tskit": {"simulate", "trees"},

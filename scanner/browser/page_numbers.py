@@ -216,7 +216,8 @@ def spearman(columns: Sequence[Float]) -> Float:
             both = known[one] & known[other]
             if both.sum() >= 3:
                 key = both.tobytes()
-                value = float(centred(one, both, key) @ centred(other, both, key))
+                pair = centred(one, both, key), centred(other, both, key)
+                value = float(np.einsum("i,i", *pair))  # @ would wake a second thread for each of many short sums
                 found[one, other] = found[other, one] = np.clip(round(value, 12), -1, 1)
         if len(kept) > 4 * len(columns):
             kept.clear()  # where each pair lacks windows of its own, nothing kept is used again

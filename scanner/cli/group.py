@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import scanner
-from scanner.cli import check, demo, plan, publish, scan, view
+from scanner.cli import catalogue, check, demo, evaluate, plan, publish, scan, simulate, train, view
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,5 +20,16 @@ def cli() -> None:
     """
 
 
-for command in (demo.demo, scan.scan, plan.plan, check.check, publish.publish, view.view):
+for command in (
+    demo.demo,
+    scan.scan,
+    plan.plan,
+    check.check,
+    publish.publish,
+    view.view,
+    simulate.simulate,
+    train.train,
+    evaluate.evaluate,
+    catalogue.models,
+):
     cli.add_command(command)

@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 import click
 
 from scanner.errors import UsageError
+from scanner.network import locate
 from scanner.network import resolve as resolve_models
+from scanner.network.backend import DEVICES, choose_device
 from scanner.options import MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
+from scanner.predict import GPU
 from scanner.scan import Workers
 from scanner.statistics import registry
 from scanner.workers import Mapper, available_threads, workers
@@ -70,8 +73,18 @@ _SCAN_OPTIONS = [
         "--models",
         metavar="LIST",
         default="none",
-        help="Networks joined by commas, 'all' or 'none'.",
+        help="Networks of the catalogue and model folders joined by commas, 'all' or 'none'.",
         show_default=True,
+    ),
+    click.option(
+        "--dense", is_flag=True, help="Give the networks' values at every site too, for a window around it."
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(DEVICES),
+        default=DEVICES[0],
+        show_default=True,
+        help="What networks compute on; workers of a cluster offer gpu as the Dask resource GPU.",
     ),
     click.option(
         "--region",
@@ -187,7 +200,9 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
     UsageError
         For texts that mean nothing.
     """
-    resolve_models(given["models"])
+    models = tuple(locate(name).absolute() for name in resolve_models(given["models"]))
+    if given["dense"] and not models:
+        raise UsageError("--dense gives what networks say at every site: name networks with --models")
     return ScanOptions(
         vcf=vcf,
         windows=window_spec(given["window"], given["step"], given["bed"]),
@@ -206,6 +221,9 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
         min_sites=given["min_sites"],
         max_missing=given["max_missing"],
         min_maf=given["min_maf"],
+        models=models,
+        dense=given["dense"],
+        device=given["device"],
         genome=absolute_genome(given["genome"]),
         genes=given["genes"],
         email=given["email"],
@@ -231,7 +249,7 @@ RECORDS_PER_PROCESS = 250_000
 """Records that make another process worth its start, where the user has not said how many to use."""
 
 
-def worker_factory(threads: int | None, scheduler: str | None) -> Workers:
+def worker_factory(threads: int | None, scheduler: str | None, options: ScanOptions | None = None) -> Workers:
     """Make what `scan.scan` needs to start workers.
 
     Parameters
@@ -240,13 +258,18 @@ def worker_factory(threads: int | None, scheduler: str | None) -> Workers:
         Processes on this machine; where None, all that may be used, but no more than the work is worth.
     scheduler
         Address of a Dask scheduler, or None.
+    options
+        The scan: where its networks need a graphics card, one that is lacking is missed at once.
     """
     if threads is not None and scheduler is not None:
         raise UsageError("--threads and --scheduler exclude each other: a running cluster has its own workers")
     scratch = Path(os.environ.get("TMPDIR", "/tmp"))
+    gpu = options is not None and bool(options.models) and options.device == "gpu"
+    if gpu and scheduler is None:
+        choose_device("gpu")
 
     def start(tasks: int, records: int) -> contextlib.AbstractContextManager[Mapper]:
         count = min(available_threads(), 1 + records // RECORDS_PER_PROCESS) if threads is None else threads
-        return workers(count, scheduler, scratch, tasks)
+        return workers(count, scheduler, scratch, tasks, GPU if gpu else None)
 
     return start

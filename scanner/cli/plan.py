@@ -51,12 +51,14 @@ def _record(made: Plan, expected: Estimate) -> dict[str, Any]:
         "pairs": [":".join(pair) for pair in made.pairs],
         "trios": [":".join(trio) for trio in made.trios],
         "columns": [column.column for column in made.columns],
+        "models": made.networks.record(list(made.selection.populations)),
         "ploidy": made.probe.ploidy,
         "unphased": made.probe.unphased,
         "polarised": made.probe.polarised,
         "missing": made.probe.missing,
         "threads": expected.threads,
         "seconds": round(expected.seconds, 1),
+        "network_seconds": round(expected.network_seconds, 1),
         "memory_mb_per_process": round(expected.bytes_per_process / 1e6),
     }
 
@@ -79,11 +81,24 @@ def _lines(made: Plan, expected: Estimate) -> list[str]:
         f"{made.probe.polarised:.0%} of SNPs with an ancestral allele in INFO/AA, {made.probe.missing:.1%} not called",
         f"windows      {made.windows:,}: {laid}",
         f"columns      {len(made.columns)}: {', '.join(dict.fromkeys(column.name for column in made.columns))}",
+        *_network_lines(made, expected),
         f"parts        {len(made.parts)}",
         f"estimate     {_time(expected.seconds)} with {expected.threads} process(es), "
         f"{expected.bytes_per_process / 1e6:,.0f} MB each",
         *notes(made),
     ]
+
+
+def _network_lines(made: Plan, expected: Estimate) -> list[str]:
+    """Name the networks, what windows they were trained on, and what they cost."""
+    if not made.networks:
+        return []
+    known = [
+        f"{network.spec.id} (trained on windows of {network.spec.window[0]:,.0f} to {network.spec.window[1]:,.0f} bp)"
+        for network in made.networks.each
+    ]
+    cost = f"about {_time(expected.network_seconds)} of the estimate without a graphics card"
+    return [f"networks     {', '.join(known)}: {cost}"]
 
 
 def _time(seconds: float) -> str:

@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+_UNITS = {"joining": "", "drawing": "", "training": "", "simulating": "simulations", "looking": "simulations"}
+"""What a stage counts, by its first word; sites where it is not named."""
+
 
 class _Rate(ProgressColumn):
     """Records a second, once there is a rate."""
@@ -56,10 +59,10 @@ class Bar:
         self._bar.stop()
 
     def start(self, stage: str, total: int) -> None:
-        """Begin a stage of ``total`` records, or files."""
+        """Begin a stage of ``total`` records, or whatever it counts."""
         if self._task is not None:
             self._bar.remove_task(self._task)
-        unit = "" if stage.startswith(("joining", "drawing")) else "sites"
+        unit = _UNITS.get(stage.split()[0], "sites")
         self._task = self._bar.add_task(stage, total=total or None, unit=unit)
 
     def advance(self, amount: int) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
+from scanner.catalogue import tracks
+from scanner.networks import FAR
 from scanner.plan import Plan
+from scanner.predict import window_length
 from scanner.publish import Published
 from scanner.regions import shortlist
 from scanner.scan import Outcome
@@ -20,8 +24,11 @@ def notes(plan: Plan | None) -> list[str]:
         return []
     found = []
     probe, wanted = plan.probe, {column.name for column in plan.columns}
+    networks = plan.networks.each
     phase = [n for p in registry.PRODUCERS if p.needs_phase for n in p.names if n in wanted]
+    phase += [network.spec.id for network in networks]
     polarity = [n for p in registry.PRODUCERS if p.needs_polarity for n in p.names if n in wanted]
+    polarity += [network.spec.id for network in networks if network.encoding.polarised]
     if probe.unphased > NOTICE and phase:
         found.append(
             f"note: {probe.unphased:.0%} of heterozygous genotypes have no phase: {shortlist(phase, 12)} need it"
@@ -34,7 +41,54 @@ def notes(plan: Plan | None) -> list[str]:
     if len(names) > registry.MAX_ALL and not plan.pairs:
         count = len(names) * (len(names) - 1) // 2
         found.append(f"note: {len(names)} populations have {count} pairs: name those to compare with --pair A:B")
+    return found + _network_notes(plan)
+
+
+def _network_notes(plan: Plan) -> list[str]:
+    """Say what the networks leave out, and where the scan differs from what they were trained on."""
+    found = []
+    for network, draws in zip(plan.networks.each, plan.networks.draws, strict=True):
+        spec = network.spec
+        drawn = zip(plan.selection.populations, draws, strict=True)
+        thinned = [f"{name} ({draw.out_of:,})" for name, draw in drawn if draw.thinned]
+        if thinned:
+            found.append(
+                f"note: {spec.id} looks at {int(network.haplotypes[1]):,} haplotypes, drawn from the samples of "
+                f"{shortlist(thinned, 8)}: it was trained on no more"
+            )
+        length, (low, high) = window_length(plan), spec.window
+        if not low <= length <= high:
+            found.append(
+                f"note: windows of {length:,} bp lie outside what {spec.id} was trained on, {low:,.0f} to {high:,.0f} "
+                "bp: look at its out-of-range scores"
+            )
+    drawable = tracks()
+    scores = dict.fromkeys(score for network in plan.networks.each for score in network.scores)
+    undrawn = [score for score in scores if score not in drawable]
+    if undrawn:
+        found.append(f"note: no track draws {shortlist(undrawn, 12)}: the values stand in windows.tsv.gz")
     return found
+
+
+def unlike_lines(unlike: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Say which networks were asked about windows unlike those of their training.
+
+    Parameters
+    ----------
+    unlike
+        Network -> windows that lie out of range, and all that have a value.
+
+    Examples
+    --------
+    >>> unlike_lines({"recombination": (30, 100), "other": (5, 100)})[0][:71]
+    'note: 30% of the windows lie outside what recombination was trained on '
+    """
+    return [
+        f"note: {far / count:.0%} of the windows lie outside what {name} was trained on (popscan train --like VCF "
+        "trains on data like yours)"
+        for name, (far, count) in unlike.items()
+        if far > 2 * (1 - FAR) * count
+    ]
 
 
 def summary(outcome: Outcome) -> list[str]:
@@ -51,6 +105,7 @@ def summary(outcome: Outcome) -> list[str]:
         f"{used:,} sites used" + (f"; not used: {rest}" if rest else ""),
         f"{outcome.plan.windows:,} windows, {len(outcome.plan.columns)} columns, {outcome.seconds:.1f} s",
     ]
+    lines += unlike_lines(outcome.unlike)
     if outcome.published is not None:
         lines += published_lines(outcome.published)
     return lines

@@ -62,7 +62,7 @@ def perform(
     options: ScanOptions, out: Path, threads: int | None, scheduler: str | None, *, force: bool, quiet: bool
 ) -> None:
     """Run a scan with a progress bar, then say what came of it."""
-    factory = worker_factory(threads, scheduler)
+    factory = worker_factory(threads, scheduler, options)
     if scheduler is not None:
         options, out = absolute(options), out.absolute()
     with Bar(quiet=quiet) as bar:

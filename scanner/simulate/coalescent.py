@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import msprime
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.simulate.histories import draw_history
+from scanner.errors import InputError
+from scanner.simulate.histories import draw_history, engine, one_line
 from scanner.simulate.recipe import Hotspots, Recipe
+
+if TYPE_CHECKING:
+    import msprime
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -36,7 +40,7 @@ class Simulation:
     alleles
         (sites, haplotypes) int8: 0 ancestral, 1 derived; every site segregates.
     parameters
-        What was drawn: ``size``, ``history``, ``mutation_rate``, ``recombination_rate`` (the background's) and more.
+        What was drawn: ``size``, ``history``, ``mutation_rate``, ``recombination_rate`` (its mean) and more.
     map_start, map_rate
         The recombination map: rate per bp and generation from each start (bp) on.
     """
@@ -61,8 +65,8 @@ class Simulation:
         (windows,) per bp and generation.
         """
         bounds = np.append(self.map_start, self.length)
-        centimorgans = np.concatenate([[0.0], np.cumsum(np.diff(bounds) * self.map_rate)])
-        at = np.interp([start, end], bounds, centimorgans)
+        crossovers = np.concatenate([[0.0], np.cumsum(np.diff(bounds) * self.map_rate)])
+        at = np.interp([start, end], bounds, crossovers)
         return np.asarray((at[1] - at[0]) / (np.asarray(end) - np.asarray(start)))
 
 
@@ -75,6 +79,13 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
         What to draw from.
     index
         Number of the simulation: with the recipe's seed it decides everything.
+
+    Raises
+    ------
+    UsageError
+        Where msprime is not installed.
+    InputError
+        Where msprime refuses what the recipe asks for.
     """
     rng = np.random.default_rng(np.random.SeedSequence([recipe.seed, index]))
     demography, population, parameters = draw_history(recipe.histories, rng)
@@ -86,6 +97,48 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
     starts, rates = _map(recipe.hotspots, rate, length, rng)
     haplotypes = round(recipe.haplotypes.draw(rng))
     seeds = rng.integers(1, 2**31, size=2)
+    sample = population, haplotypes
+    try:
+        found, alleles = _run(recipe, demography, sample, (starts, rates, length), (mutation, seeds))
+    except Exception as error:  # msprime's errors have no common base
+        raise InputError(
+            f"recipe {recipe.name}: msprime refuses simulation {index}, history {parameters['history'] + 1:.0f}: "
+            f"{one_line(error)}"
+        ) from error
+    count = alleles.sum(axis=1)
+    kept = (count > 0) & (count < haplotypes)
+    if kept.sum() > length:
+        raise InputError(
+            f"recipe {recipe.name}: simulation {index} has {kept.sum():,} sites on {length:,} bp: sizes times "
+            "mutation.rate are too large"
+        )
+    positions = whole_positions(found[kept], length)
+    drawn = {**parameters, "mutation_rate": mutation, "recombination_rate": rate}
+    return Simulation(length, positions, alleles[kept], drawn, starts, rates)
+
+
+def _run(
+    recipe: Recipe,
+    demography: msprime.Demography,
+    sample: tuple[str, int],
+    track: tuple[Float, Float, int],
+    mutations: tuple[float, Int],
+) -> tuple[Float, NDArray[np.int8]]:
+    """Run msprime; give the positions of its sites, (sites,) bp, and the alleles, (sites, haplotypes).
+
+    Parameters
+    ----------
+    recipe, demography
+        What is simulated.
+    sample
+        Population, and number of haplotypes.
+    track
+        Starts and rates of the recombination map, and the length.
+    mutations
+        Mutation rate, and the seeds of genealogies and mutations.
+    """
+    msprime = engine()
+    (population, haplotypes), (starts, rates, length), (rate, seeds) = sample, track, mutations
     trees = msprime.sim_ancestry(
         [msprime.SampleSet(haplotypes, population=population, ploidy=1)],
         demography=demography,
@@ -95,17 +148,12 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
     )
     mutated = msprime.sim_mutations(
         trees,
-        rate=mutation,
+        rate=rate,
         discrete_genome=recipe.discrete,
         model=msprime.BinaryMutationModel(),
         random_seed=int(seeds[1]),
     )
-    alleles = mutated.genotype_matrix().astype(np.int8)
-    count = alleles.sum(axis=1)
-    kept = (count > 0) & (count < haplotypes)
-    positions = whole_positions(mutated.sites_position[kept], length)
-    drawn = {**parameters, "mutation_rate": mutation, "recombination_rate": rate}
-    return Simulation(length, positions, alleles[kept], drawn, starts, rates)
+    return mutated.sites_position, mutated.genotype_matrix().astype(np.int8)
 
 
 def whole_positions(positions: Float, length: int) -> Int:
@@ -129,7 +177,7 @@ def whole_positions(positions: Float, length: int) -> Int:
 
 
 def _map(hotspots: Hotspots | None, rate: float, length: int, rng: np.random.Generator) -> tuple[Float, Float]:
-    """Draw a recombination map: starts of stretches, and the rate of each."""
+    """Draw a recombination map of a given mean rate: starts of stretches, and the rate of each."""
     even = np.zeros(1), np.array([rate])
     if hotspots is None or rng.random() >= hotspots.share:
         return even
@@ -143,4 +191,5 @@ def _map(hotspots: Hotspots | None, rate: float, length: int, rng: np.random.Gen
     bounds = np.unique(np.concatenate([[0.0, float(length)], low, high]))
     middles = (bounds[1:] + bounds[:-1]) / 2
     inside = (low <= middles[:, None]) & (middles[:, None] < high)
-    return bounds[:-1], rate * np.maximum(1.0, np.where(inside, factors, 1.0).max(axis=1))
+    relative = np.maximum(1.0, np.where(inside, factors, 1.0).max(axis=1))
+    return bounds[:-1], rate * relative / np.average(relative, weights=np.diff(bounds))

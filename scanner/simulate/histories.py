@@ -4,13 +4,57 @@ from __future__ import annotations
 
 import copy
 import functools
-from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import msprime
 import numpy as np
 
 from scanner.errors import InputError, UsageError
 from scanner.simulate.recipe import History
+
+if TYPE_CHECKING:
+    import msprime
+
+_SCALED = {
+    "initial_size": 1, "time": 1, "default_sampling_time": 1, "strength": 1, "growth_rate": -1, "rate": -1,
+}  # fmt: skip
+"""Fields of msprime's histories that change with the scale, and the power of it."""
+
+
+def engine() -> ModuleType:
+    """Load msprime.
+
+    Raises
+    ------
+    UsageError
+        Where it is not installed.
+    """
+    try:
+        import msprime
+    except ImportError as error:
+        raise UsageError(
+            "simulations need msprime, which a plain install leaves out: pip install 'popscan[train]'"
+        ) from error
+    found: ModuleType = msprime
+    return found
+
+
+def check_histories(histories: tuple[History, ...]) -> None:
+    """Refuse histories that are not there or lack a population, before anything is simulated.
+
+    Raises
+    ------
+    UsageError
+        Where msprime or stdpopsim is needed and not installed.
+    InputError
+        For a file that is no demes file, and for unknown species, models and populations.
+    """
+    engine()
+    for history in histories:
+        if history.kind in ("demes", "stdpopsim"):
+            demography = _known_model(history)
+            for population in history.populations:
+                _check_population(demography, population, history)
 
 
 def draw_history(
@@ -28,7 +72,7 @@ def draw_history(
     history = histories[chosen]
     drawn = {name: prior.draw(rng) for name, prior in history.numbers.items()}
     if history.kind == "constant":
-        demography, population = msprime.Demography.isolated_model([drawn["size"]]), "pop_0"
+        demography, population = engine().Demography.isolated_model([drawn["size"]]), "pop_0"
     elif history.kind == "piecewise":
         demography, population = _piecewise(drawn), "pop_0"
     else:
@@ -41,7 +85,7 @@ def draw_history(
 
 def _piecewise(drawn: dict[str, float]) -> msprime.Demography:
     """Make a history of sudden changes of size; times are put in order."""
-    demography = msprime.Demography.isolated_model([drawn["sizes-0"]])
+    demography: msprime.Demography = engine().Demography.isolated_model([drawn["sizes-0"]])
     count = sum(name.startswith("times-") for name in drawn)
     for number, time in enumerate(sorted(drawn[f"times-{i}"] for i in range(1, count + 1)), 1):
         demography.add_population_parameters_change(time=time, initial_size=drawn[f"sizes-{number}"])
@@ -51,19 +95,21 @@ def _piecewise(drawn: dict[str, float]) -> msprime.Demography:
 def _known_model(history: History) -> msprime.Demography:
     """Load the history of a demes file or of stdpopsim."""
     if history.kind == "demes":
-        return _from_demes(history.texts["file"])
+        return _from_demes(history.texts["demes"], history.texts["file"])
     return _from_stdpopsim(history.texts["species"], history.texts["model"])
 
 
 @functools.cache
-def _from_demes(path: str) -> msprime.Demography:
-    """Read a demes file."""
-    import demes  # slow to import, and rarely needed
+def _from_demes(text: str, path: str) -> msprime.Demography:
+    """Read the text of a demes file."""
+    load = engine().Demography.from_demes
+    import demes  # slow to import, and rarely needed; msprime cannot do without it
 
     try:
-        return msprime.Demography.from_demes(demes.load(Path(path)))
+        found: msprime.Demography = load(demes.loads(text))
     except Exception as error:  # its YAML reader and its checks raise whatever they please
-        raise InputError(f"{path} cannot be read as a demes file: {error}") from error
+        raise InputError(f"{path} cannot be read as a demes file: {one_line(error)}") from error
+    return found
 
 
 @functools.cache
@@ -89,13 +135,10 @@ def _scaled(demography: msprime.Demography, scale: float) -> msprime.Demography:
         return demography
     scaled = copy.deepcopy(demography)
     for item in [*scaled.populations, *scaled.events]:
-        for name, factor in (
-            ("initial_size", scale), ("time", scale), ("default_sampling_time", scale), ("growth_rate", 1 / scale),
-            ("rate", 1 / scale),
-        ):  # fmt: skip
-            value = getattr(item, name, None)
+        for name, power in _SCALED.items():
+            value: Any = getattr(item, name, None)
             if value is not None:
-                setattr(item, name, value * factor)
+                setattr(item, name, value * (scale if power == 1 else 1 / scale))
     scaled.migration_matrix = demography.migration_matrix / scale
     return scaled
 
@@ -104,5 +147,10 @@ def _check_population(demography: msprime.Demography, population: str, history: 
     """Refuse a population that the history does not have."""
     names = [item.name for item in demography.populations]
     if population not in names:
-        source = history.texts.get("file") or history.texts.get("model")
+        source = history.texts["file" if history.kind == "demes" else "model"]
         raise InputError(f"{source} has no population '{population}': there is {', '.join(names)}")
+
+
+def one_line(error: Exception) -> str:
+    """Give what an error says, without its line breaks."""
+    return " ".join(str(error).split())

@@ -50,12 +50,16 @@ def observe(simulation: Simulation, how: Observation, rng: np.random.Generator) 
     """
     alleles = simulation.alleles
     size = alleles.shape[1] if how.haplotypes is None else min(alleles.shape[1], round(how.haplotypes.draw(rng)))
+    if how.unphased:
+        size -= size % 2  # where one is not known from the other, there are two
     if size < alleles.shape[1]:
         alleles = alleles[:, rng.permutation(alleles.shape[1])[:size]]
     kept = _segregating(alleles)
     alleles, positions = alleles[kept], simulation.positions[kept]
     ploidy = 2 if size % 2 == 0 else 1
-    rates = {name: getattr(how, name).draw(rng) for name in ("error", "switch", "missing", "singletons_lost", "min_maf")}
+    rates = {
+        name: getattr(how, name).draw(rng) for name in ("error", "switch", "missing", "singletons_lost", "min_maf")
+    }
     if rates["error"] > 0:
         alleles = alleles ^ (rng.random(alleles.shape) < rates["error"]).astype(np.int8)
     if ploidy == 2 and (rates["switch"] > 0 or how.unphased):

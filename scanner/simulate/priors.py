@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def read_prior(value: object, where: str, *, low: float = 0.0, high: float = mat
     where
         File and field, for messages.
     low, high
-        Bounds of what makes sense.
+        Bounds of what makes sense, both inclusive.
 
     Raises
     ------
@@ -82,12 +83,15 @@ def read_prior(value: object, where: str, *, low: float = 0.0, high: float = mat
     >>> read_prior({"choice": [1, 2]}, "r.toml: size")
     Prior(kind='choice', values=(1.0, 2.0))
     """
+    listed: object
     if _is_number(value):
         kind, listed = "choice", [value]
     elif isinstance(value, dict) and len(value) == 1 and next(iter(value)) in KINDS:
         kind, listed = next(iter(value.items()))
     else:
-        raise InputError(f"{where} must be a number or one of {{ {' = [...] }, { '.join(KINDS)} = [...] }}, not {value!r}")
+        raise InputError(
+            f"{where} must be a number or one of {{ {' = [...] }, { '.join(KINDS)} = [...] }}, not {value!r}"
+        )
     pair = kind != "choice"
     if not isinstance(listed, list) or not listed or not all(_is_number(item) for item in listed):
         raise InputError(f"{where}: {kind} takes a list of numbers, not {listed!r}")
@@ -97,9 +101,16 @@ def read_prior(value: object, where: str, *, low: float = 0.0, high: float = mat
     if kind == "log_uniform" and values[0] <= 0:
         raise InputError(f"{where}: log_uniform takes bounds above 0, not {listed!r}")
     if min(values) < low or max(values) > high:
-        raise InputError(f"{where} must lie between {low:g} and {high:g}, not {listed!r}")
+        limits = f"be at least {low:g}" if high == math.inf else f"lie between {low:g} and {high:g}"
+        raise InputError(f"{where} must {limits}, not {listed!r}")
     return Prior(kind, values)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Tell numbers from truth values, nan, inf and whole numbers that no float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scanner.errors import InputError
-from scanner.simulate.priors import Prior, read_prior
+from scanner.catalogue import catalogue_folder
+from scanner.errors import InputError, UsageError
+from scanner.simulate.fields import Fields
+from scanner.simulate.priors import Prior
 
 TASKS = ("recombination",)
 HISTORIES = {
@@ -21,6 +23,10 @@ HISTORIES = {
 }
 """Kinds of population history and the fields of each; docs/training.md explains them."""
 _OPTIONAL = {"scale", "weight"}
+NOTHING = Prior("choice", (0.0,))
+"""The number 0."""
+LEAST_RATE = 1e-15
+"""Smallest rate of mutation or recombination: without any there is nothing to see, or to estimate."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,10 @@ class History:
     weight
         Share of the simulations, relative to the other histories.
     numbers
-        Priors: ``size``; or ``sizes-0``, ``sizes-1`` and so on with ``times-1`` and so on (generations ago); or ``scale``.
+        Priors: ``size``; or ``sizes-0``, ``sizes-1`` and so on with ``times-1`` and so on (generations ago); or
+        ``scale``.
     texts
-        ``file``, ``species``, ``model``.
+        ``species`` and ``model``; or ``file``, a path, and ``demes``, what it holds: other machines may not see it.
     populations
         Where the samples come from, one population a simulation.
     """
@@ -87,15 +94,15 @@ class Observation:
     min_maf
         Sites whose rarer allele is less frequent are left out.
     unphased
-        Which chromosome carries the allele of a heterozygote is not known.
+        Which chromosome carries the allele of a heterozygote is not known; the number of haplotypes is then even.
     """
 
     haplotypes: Prior | None = None
-    missing: Prior = Prior("choice", (0.0,))
-    error: Prior = Prior("choice", (0.0,))
-    switch: Prior = Prior("choice", (0.0,))
-    singletons_lost: Prior = Prior("choice", (0.0,))
-    min_maf: Prior = Prior("choice", (0.0,))
+    missing: Prior = NOTHING
+    error: Prior = NOTHING
+    switch: Prior = NOTHING
+    singletons_lost: Prior = NOTHING
+    min_maf: Prior = NOTHING
     unphased: bool = False
 
 
@@ -154,18 +161,56 @@ _SECTIONS: Mapping[str, set[str]] = {
 }  # fmt: skip
 
 
+def find_recipe(recipe: Path) -> Path:
+    """Find a recipe: a file, or that of a model of the catalogue.
+
+    Parameters
+    ----------
+    recipe
+        Path, or name of a model.
+
+    Raises
+    ------
+    UsageError
+        Where there is neither.
+
+    Examples
+    --------
+    >>> find_recipe(Path("recombination")).name
+    'recipe.toml'
+    """
+    if recipe.is_file():
+        return recipe
+    folder = catalogue_folder("models")
+    known = sorted(entry.parent.name for entry in folder.glob("*/recipe.toml"))
+    if str(recipe) in known:
+        return folder / recipe / "recipe.toml"
+    raise UsageError(f"{recipe}: no such recipe file, and no such model in the catalogue: there is {', '.join(known)}")
+
+
 def read_recipe(path: Path) -> Recipe:
     """Read and check a recipe.
 
     Raises
     ------
+    UsageError
+        Where there is no such file.
     InputError
         For a field that is missing, unknown or wrong; the message names the file and the field.
     """
+    return parse_recipe(read_text(path), str(path), path.parent)
+
+
+def read_text(path: Path) -> str:
+    """Read the text of a recipe; see `read_recipe`."""
     try:
-        return parse_recipe(path.read_text(encoding="utf-8"), str(path), path.parent)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a recipe: {error}") from error
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} cannot be read as a recipe: it is no text") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read as a recipe: {error.strerror or error}") from error
 
 
 def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
@@ -182,145 +227,105 @@ def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{where} is no TOML: {error}") from error
-    reader = _Reader(where)
-    reader.known(table, "")
-    sequence, recombination = reader.table(table, "sequence"), reader.table(table, "recombination")
+    fields = Fields(where, _SECTIONS)
+    fields.known(table, "")
+    sequence, recombination = fields.table(table, "sequence"), fields.table(table, "recombination")
     hotspots = recombination.get("hotspots")
-    task = reader.text(table, "task")
+    task = fields.text(table, "task")
     if task not in TASKS:
         raise InputError(f"{where}: task '{task}' is not known: there is {', '.join(TASKS)}")
     return Recipe(
-        name=reader.text(table, "name"),
+        name=fields.text(table, "name"),
         task=task,
-        seed=reader.whole(table, "seed", 0),
-        simulations=reader.whole(table, "simulations", 1),
-        length=reader.prior(sequence, "sequence.length", low=100, high=1e8),
-        max_rho=float(sequence.get("max_rho", math.inf)),
-        discrete=reader.truth(sequence, "sequence.discrete", True),
-        haplotypes=reader.prior(reader.table(table, "sample"), "sample.haplotypes", low=2, high=100_000),
-        histories=_histories(table.get("history"), reader, folder),
-        mutation_rate=reader.prior(reader.table(table, "mutation"), "mutation.rate", high=1e-3),
-        recombination_rate=reader.prior(recombination, "recombination.rate", high=1e-3),
-        hotspots=None if hotspots is None else _hotspots(reader, hotspots),
-        observation=_observation(reader.table(table, "observation", {}), reader),
-        network=reader.table(table, "network", {}),
-        training=reader.table(table, "training", {}),
+        seed=fields.whole(table, "seed", 0),
+        simulations=fields.whole(table, "simulations", 1),
+        length=fields.prior(sequence, "sequence.length", low=100, high=1e8),
+        max_rho=fields.number(sequence, "sequence.max_rho", math.inf),
+        discrete=fields.truth(sequence, "sequence.discrete", True),
+        haplotypes=fields.prior(fields.table(table, "sample"), "sample.haplotypes", low=2, high=100_000),
+        histories=_histories(table.get("history"), fields, folder),
+        mutation_rate=fields.prior(fields.table(table, "mutation"), "mutation.rate", low=LEAST_RATE, high=1e-3),
+        recombination_rate=fields.prior(recombination, "recombination.rate", low=LEAST_RATE, high=1e-3),
+        hotspots=None if hotspots is None else _hotspots(fields, hotspots),
+        observation=_observation(fields.table(table, "observation", {}), fields),
+        network=fields.table(table, "network", {}),
+        training=fields.table(table, "training", {}),
     )
 
 
-def _hotspots(reader: _Reader, table: dict[str, Any]) -> Hotspots:
+def _hotspots(fields: Fields, table: dict[str, Any]) -> Hotspots:
     """Read the hotspots."""
-    reader.known(table, "recombination.hotspots")
+    fields.known(table, "recombination.hotspots")
     at = "recombination.hotspots."
+    fields.need(table, at + "share")
     return Hotspots(
-        reader.prior(table, at + "share", high=1).values[0],
-        reader.prior(table, at + "spacing", low=1),
-        reader.prior(table, at + "width", low=1),
-        reader.prior(table, at + "intensity", low=1),
+        fields.number(table, at + "share", 1.0, high=1),
+        fields.prior(table, at + "spacing", low=1),
+        fields.prior(table, at + "width", low=1),
+        fields.prior(table, at + "intensity", low=1),
     )
 
 
-def _observation(table: dict[str, Any], reader: _Reader) -> Observation:
+def _observation(table: dict[str, Any], fields: Fields) -> Observation:
     """Read what sequencing does."""
     found: dict[str, Any] = {}
     for name in ("missing", "error", "switch", "singletons_lost", "min_maf"):
         if name in table:
-            found[name] = reader.prior(table, f"observation.{name}", high=1)
+            found[name] = fields.prior(table, f"observation.{name}", high=0.5 if name == "min_maf" else 1)
     if "haplotypes" in table:
-        found["haplotypes"] = reader.prior(table, "observation.haplotypes", low=2)
-    return Observation(**found, unphased=reader.truth(table, "observation.unphased", False))
+        found["haplotypes"] = fields.prior(table, "observation.haplotypes", low=2)
+    return Observation(**found, unphased=fields.truth(table, "observation.unphased", False))
 
 
-def _histories(listed: object, reader: _Reader, folder: Path) -> tuple[History, ...]:
+def _histories(listed: object, fields: Fields, folder: Path) -> tuple[History, ...]:
     """Read the population histories."""
     if not isinstance(listed, list) or not listed:
-        raise InputError(f"{reader.where}: at least one [[history]] is needed")
-    return tuple(_history(table, f"history {number}", reader, folder) for number, table in enumerate(listed, 1))
+        raise InputError(f"{fields.where}: at least one [[history]] is needed")
+    return tuple(_history(table, f"history {number}", fields, folder) for number, table in enumerate(listed, 1))
 
 
-def _history(table: dict[str, Any], at: str, reader: _Reader, folder: Path) -> History:
+def _history(table: object, at: str, fields: Fields, folder: Path) -> History:
     """Read one population history."""
-    kind = table.get("kind")
+    if not isinstance(table, dict):
+        raise InputError(f"{fields.where}: {at} must be a table, [[history]], not {table!r}")
+    kind = fields.text(table, f"{at}.kind")
     if kind not in HISTORIES:
-        raise InputError(f"{reader.where}: {at}: kind {kind!r} is not known: there is {', '.join(HISTORIES)}")
-    fields = HISTORIES[kind]
-    for name in sorted(fields - _OPTIONAL - set(table)):
-        raise InputError(f"{reader.where}: {at}: a {kind} history needs '{name}'")
-    for name in sorted(set(table) - fields - {"kind", "weight"}):
-        raise InputError(f"{reader.where}: {at}: unknown field '{name}'; a {kind} history has {', '.join(sorted(fields))}")
+        raise InputError(f"{fields.where}: {at}: kind '{kind}' is not known: there is {', '.join(HISTORIES)}")
+    known = HISTORIES[kind]
+    for name in sorted(known - _OPTIONAL - set(table)):
+        raise InputError(f"{fields.where}: {at}: a {kind} history needs '{name}'")
+    for name in sorted(set(table) - known - {"kind", "weight"}):
+        there = ", ".join(sorted(known))
+        raise InputError(f"{fields.where}: {at}: unknown field '{name}'; a {kind} history has {there}")
     numbers: dict[str, Prior] = {}
-    for name in sorted(fields & {"size", "scale"} & set(table)):
-        numbers[name] = read_prior(table[name], f"{reader.where}: {at}.{name}", low=1e-6)
-    for name, first in (("sizes", 0), ("times", 1)):
-        for number, value in enumerate(table.get(name, ()), first):
-            numbers[f"{name}-{number}"] = read_prior(value, f"{reader.where}: {at}.{name}", low=1e-6)
-    if kind == "piecewise" and len(table["sizes"]) != len(table["times"]) + 1:
-        raise InputError(f"{reader.where}: {at}: {len(table['sizes'])} sizes need one time of change fewer")
-    texts = {name: str(table[name]) for name in ("file", "species", "model") if name in table}
-    if "file" in texts:
-        texts["file"] = str((folder / texts["file"]).resolve())
-    named = table.get("population", ())
-    populations = (named,) if isinstance(named, str) else tuple(named)
-    weight = read_prior(table.get("weight", 1.0), f"{reader.where}: {at}.weight").values[0]
-    return History(kind, weight, numbers, texts, populations)
+    for name in sorted(known & {"size", "scale"} & set(table)):
+        numbers[name] = fields.prior(table, f"{at}.{name}", low=1e-6)
+    if kind == "piecewise":
+        numbers.update(_steps(table, at, fields))
+    texts = {str(name): fields.text(table, f"{at}.{name}") for name in ("species", "model") if name in table}
+    if kind == "demes":
+        path = (folder / fields.text(table, f"{at}.file")).resolve()
+        texts.update({"file": str(path), "demes": _demes_text(path, f"{fields.where}: {at}")})
+    populations = fields.texts(table, f"{at}.population") if "population" in known else ()
+    return History(kind, fields.number(table, f"{at}.weight", 1.0), numbers, texts, populations)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Takes fields out of tables, and says where one is wrong."""
+def _steps(table: dict[str, Any], at: str, fields: Fields) -> dict[str, Prior]:
+    """Read the sizes of a piecewise history, and the times between them."""
+    sizes, times = (fields.priors(table, f"{at}.{name}", low=1e-6) for name in ("sizes", "times"))
+    if len(sizes) != len(times) + 1:
+        raise InputError(
+            f"{fields.where}: {at}: {len(sizes)} sizes need {len(sizes) - 1} times of change, not {len(times)}"
+        )
+    named = {f"sizes-{number}": size for number, size in enumerate(sizes)}
+    return {**named, **{f"times-{number}": time for number, time in enumerate(times, 1)}}
 
-    where: str
 
-    def known(self, table: object, section: str) -> None:
-        """Refuse what is no table, and unknown fields."""
-        if not isinstance(table, dict):
-            raise InputError(f"{self.where}: [{section}] must be a table")
-        for name in sorted(set(table) - _SECTIONS[section]):
-            place = f"[{section}]" if section else "the top"
-            raise InputError(
-                f"{self.where}: unknown field '{name}' in {place}; there is {', '.join(sorted(_SECTIONS[section]))}"
-            )
-
-    def _need(self, table: Mapping[str, Any], path: str) -> Any:
-        name = path.split(".")[-1]
-        if name not in table:
-            raise InputError(f"{self.where}: the field {path} is missing")
-        return table[name]
-
-    def table(self, table: Mapping[str, Any], name: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Take a section."""
-        if default is not None and name not in table:
-            return default
-        found: dict[str, Any] = self._need(table, name)
-        if name in _SECTIONS:
-            self.known(found, name)
-        elif not isinstance(found, dict):
-            raise InputError(f"{self.where}: [{name}] must be a table")
-        return found
-
-    def text(self, table: Mapping[str, Any], path: str) -> str:
-        """Take a text."""
-        found = self._need(table, path)
-        if not isinstance(found, str) or not found or not found.isprintable():
-            raise InputError(f"{self.where}: {path} must be a text on one line, not {found!r}")
-        return found
-
-    def whole(self, table: Mapping[str, Any], path: str, low: int) -> int:
-        """Take a whole number."""
-        found = self._need(table, path)
-        if type(found) is not int or found < low:
-            raise InputError(f"{self.where}: {path} must be a whole number from {low} on, not {found!r}")
-        return found
-
-    def truth(self, table: Mapping[str, Any], path: str, default: bool) -> bool:
-        """Take a truth value."""
-        found = table.get(path.split(".")[-1], default)
-        if not isinstance(found, bool):
-            raise InputError(f"{self.where}: {path} must be true or false, not {found!r}")
-        return found
-
-    def prior(self, table: Mapping[str, Any], path: str, *, low: float = 0.0, high: float = math.inf) -> Prior:
-        """Take a number that may differ between simulations."""
-        return read_prior(self._need(table, path), f"{self.where}: {path}", low=low, high=high)
+def _demes_text(path: Path, where: str) -> str:
+    """Read a demes file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{where}: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error

@@ -5,18 +5,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.errors import InputError, OutputError
+from scanner import provenance
+from scanner.errors import OutputError, UsageError
 from scanner.files import write_text
 from scanner.parts import PartStore
-from scanner import provenance
 from scanner.simulate.coalescent import Simulation, simulate_one
-from scanner.simulate.recipe import Recipe, read_recipe
+from scanner.simulate.histories import check_histories
+from scanner.simulate.kept import keep, overridden
+from scanner.simulate.recipe import Recipe, parse_recipe, read_recipe, read_text
 from scanner.workers import Mapper
 
 SHARD = 250
@@ -80,11 +83,12 @@ class SimulationSet:
         OutputError
             Where it is missing or damaged.
         """
-        return list(_unpacked(self.store.load(shard_name(shard))))
+        wanted = Task(self.recipe, self.store, shard).records  # the set may have been longer once
+        return list(_unpacked(self.store.load(shard_name(shard))))[:wanted]
 
     def _is_whole(self, task: Task) -> bool:
         facts = self.store.facts(shard_name(task.shard))
-        return facts is not None and facts["simulations"] == task.records
+        return facts is not None and facts.get("simulations", 0) >= task.records
 
 
 def shard_name(shard: int) -> str:
@@ -100,13 +104,22 @@ def shard_name(shard: int) -> str:
 
 def digest(recipe: Recipe) -> str:
     """Reduce all that decides the simulations to a short name: the network and its training have no say in them."""
+    return provenance.digest(_identity(recipe))
+
+
+def _identity(recipe: Recipe) -> dict[str, Any]:
+    """List all that decides the simulations."""
     plain = asdict(replace(recipe, name="", network={}, training={}))
     for name in ("observation", "simulations"):  # a longer set of the same seed begins with the shorter one
         del plain[name]
-    return provenance.digest({"format": FORMAT, **plain})
+    for history in plain["histories"]:
+        history["texts"].pop("file", None)  # what it holds is there too, and it may lie elsewhere tomorrow
+    return {"format": FORMAT, **plain}
 
 
-def open_set(recipe_file: Path, folder: Path) -> SimulationSet:
+def open_set(
+    recipe_file: Path, folder: Path, *, simulations: int | None = None, seed: int | None = None
+) -> SimulationSet:
     """Make or find a set of simulations.
 
     Parameters
@@ -115,25 +128,62 @@ def open_set(recipe_file: Path, folder: Path) -> SimulationSet:
         The recipe; a copy is kept beside the simulations.
     folder
         Where they are or will be.
+    simulations, seed
+        Used, and written into the copy, in place of what the recipe says; None: what it says.
 
     Raises
     ------
+    UsageError
+        Where the folder holds simulations of another recipe or something else, or simulators are not installed.
     InputError
-        Where the folder holds simulations of another recipe.
+        Where the recipe is wrong.
     OutputError
-        Where it cannot be made.
+        Where the folder cannot be made.
     """
-    recipe = read_recipe(recipe_file)
-    held = folder / "recipe.toml"
-    if held.is_file() and digest(read_recipe(held)) != digest(recipe):
-        raise InputError(f"{folder} holds simulations of another recipe than {recipe_file}: name a new folder")
+    where = str(recipe_file)
+    given = {"simulations": simulations, "seed": seed}
+    changes = {name: value for name, value in given.items() if value is not None}
+    text = overridden(read_text(recipe_file), where, recipe_file.parent, changes)
+    recipe = parse_recipe(text, where, recipe_file.parent)
+    if not _is_ours(folder, recipe, where):
+        check_histories(recipe.histories)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(held, recipe_file.read_text(encoding="utf-8"))
-        write_text(folder / "provenance.json", provenance.as_json({"versions": provenance.versions(), "seed": recipe.seed}))
     except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{folder} cannot be made: {error.strerror or error}") from error
+    record = {"versions": {**provenance.versions(), **_simulators()}, "seed": recipe.seed}
+    write_text(folder / "provenance.json", provenance.as_json(record))
+    keep(text, where, recipe, folder)
     return SimulationSet(folder, recipe)
+
+
+def _is_ours(folder: Path, recipe: Recipe, where: str) -> bool:
+    """Tell whether a folder holds simulations of a recipe; refuse one that holds anything else."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: name a folder")
+    held = folder / "recipe.toml"
+    if not held.is_file() or not (folder / "provenance.json").is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"{folder} holds no simulations but something else: name a new folder")
+        return False
+    before, now = _identity(read_recipe(held)), _identity(recipe)
+    if provenance.digest(before) != provenance.digest(now):
+        changed = ", ".join(sorted(name for name in now if before.get(name) != now[name]))
+        raise UsageError(
+            f"{folder} holds simulations of another recipe than {where} (other values of {changed}): name a new folder"
+        )
+    return True
+
+
+def _simulators() -> dict[str, str]:
+    """Name the versions of what simulates."""
+    found = {}
+    for library in ("msprime", "tskit", "demes", "stdpopsim"):
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
 
 
 def make(task: Task) -> int:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scanner.haplotypes import HaplotypeBlock, Haplotypes, Words, popcount
 from scanner.scores import Column, Producer, Reason, column
 from scanner.statistics.passes import Pass, plan, ranks
-from scanner.statistics.phase import count_bits, unphased_windows
+from scanner.statistics.phase import carried_count, count_bits, placed_count, unphased_windows
 from scanner.windows import Float, Int, Spans
 
 NAMES = ("zns", "omega", "rmin")
@@ -72,8 +72,7 @@ def compute(
     ([0.3333333333333333], [1.0])
     """
     (population,) = populations
-    derived = population.derived & population.placed
-    carriers, placed = count_bits(derived), count_bits(population.placed)
+    carriers, placed = carried_count(population), placed_count(population)
     segregating = (carriers > 0) & (carriers < placed)
     first, last = ranks(segregating, spans.first, spans.last)
     unphased = (unphased_windows(population, spans), Reason.UNPHASED)

@@ -67,6 +67,29 @@ def placed_count(haplotypes: Haplotypes) -> Counts:
     return count_bits(haplotypes.placed)
 
 
+def carried_count(haplotypes: Haplotypes) -> Counts:
+    """Count the haplotypes that are known to carry the derived allele.
+
+    Parameters
+    ----------
+    haplotypes
+        One population across the sites of the block.
+
+    Returns
+    -------
+    (sites,) int32.
+
+    Examples
+    --------
+    >>> from scanner.haplotypes import from_alleles
+    >>> carried_count(from_alleles("A", np.array([[0, 1, 1, 1]], np.int8), np.array([[True, False]]))).tolist()
+    [2]
+    """
+    if haplotypes.placed is haplotypes.known:
+        return haplotypes.derived_count
+    return count_bits(haplotypes.derived & haplotypes.placed)
+
+
 def count_bits(words: Words) -> Counts:
     """Count the set bits of every row.
 

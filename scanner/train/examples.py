@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.channels.encoding import REACH, Encoding, encode, encoding
+from scanner.channels.encoding import REACH, Encoding, encode, encoding, used_sites
 from scanner.channels.windows import window_extras, window_parts, window_summaries
 from scanner.errors import InputError
 from scanner.haplotypes import Haplotypes
 from scanner.simulate.coalescent import Simulation
-from scanner.simulate.observe import observe
+from scanner.simulate.observe import Observed, observe
 from scanner.simulate.priors import Prior, read_prior
 from scanner.simulate.recipe import Recipe
 from scanner.simulate.sets import SimulationSet
@@ -155,57 +155,87 @@ def view(recipe: Recipe, *, flank: int, windows: int) -> View:
     )
 
 
-def look(simulation: Simulation, recipe: Recipe, how: View, rng: np.random.Generator) -> Example | None:
-    """Look at one simulation: sequencing, windows, channels; None where no window has sites enough."""
+@dataclass(frozen=True)
+class Sight:
+    """What a VCF would hold of the windows of one simulation, and what is true there.
+
+    Parameters
+    ----------
+    seen
+        Sites of the whole simulation, after sequencing.
+    start, end
+        (windows,) int64 bp, 0-based half-open: consecutive windows, each with used sites enough.
+    targets
+        (windows,) float64, on the scale on which they are learned.
+    facts
+        (windows,) values by name, as in `Example`.
+    """
+
+    seen: Observed
+    start: Int
+    end: Int
+    targets: Float
+    facts: Mapping[str, Float]
+
+
+def see(simulation: Simulation, recipe: Recipe, how: View, rng: np.random.Generator) -> Sight | None:
+    """Sequence one simulation and lay windows on it; None where no window has used sites enough."""
     seen = observe(simulation, recipe.observation, rng)
     start, end = _draw_windows(simulation.length, len(seen.positions), how, rng)
-    low, high = np.searchsorted(seen.positions, [start[0], end[-1]])
-    margin = REACH * 4 + how.flank  # sites that the encoding does not use count too: more of them than it can reach
-    kept = slice(max(0, low - margin), high + margin)
-    positions, haplotypes = seen.positions[kept], seen.haplotypes.take(kept)
-    encoded = encode(positions, haplotypes, how.encoding)
-    used = positions[encoded.sites]
-    first, last = np.searchsorted(used, start), np.searchsorted(used, end)
-    full = last - first >= how.min_sites
+    used = seen.positions[used_sites(seen.haplotypes, how.encoding)]
+    sites = np.searchsorted(used, end) - np.searchsorted(used, start)
+    full = sites >= how.min_sites
     if not full.any():
         return None
-    start, end, first, last = start[full], end[full], first[full], last[full]
+    start, end = start[full], end[full]
+    targets = _targets(simulation, start, end, how.target)
+    return Sight(seen, start, end, targets, _facts(simulation, seen.haplotypes, start, end, sites[full]))
+
+
+def look(sight: Sight, how: View) -> Example:
+    """Turn what is seen of one simulation into channels."""
+    positions, haplotypes = sight.seen.positions, sight.seen.haplotypes
+    low, high = np.searchsorted(positions, [sight.start[0], sight.end[-1]])
+    margin = REACH * 4 + how.flank  # sites that the encoding does not use count too: more of them than it can reach
+    kept = slice(max(0, low - margin), high + margin)
+    encoded = encode(positions[kept], haplotypes.take(kept), how.encoding)
+    used = positions[kept][encoded.sites]
+    first, last = np.searchsorted(used, sight.start), np.searchsorted(used, sight.end)
     base, stop = max(0, int(first[0]) - how.flank), int(last[-1]) + how.flank
     part = np.zeros(len(used), np.int64)
-    for window in range(len(start)):
+    for window, (start, end) in enumerate(zip(sight.start.tolist(), sight.end.tolist(), strict=True)):
         inside = slice(first[window], last[window])
-        part[inside] = window_parts(used[inside], int(start[window]), int(end[window]), how.parts)
+        part[inside] = window_parts(used[inside], start, end, how.parts)
     return Example(
         values=encoded.values[base:stop],
         first=first - base,
         last=last - base,
         part=part[base:stop],
-        extras=window_extras(haplotypes.size, start, end, last - first),
-        targets=_targets(simulation, start, end, how.target),
-        facts=_facts(simulation, haplotypes, start, end, last - first),
+        extras=window_extras(haplotypes.size, sight.start, sight.end, last - first),
+        targets=sight.targets,
+        facts=sight.facts,
     )
 
 
-def examples(simulations: SimulationSet, shards: Int, how: View, key: list[int]) -> Iterator[Example]:
-    """Look at all simulations of some shards, in the given order.
+def sights(simulations: SimulationSet, shard: int, how: View, key: list[int]) -> Iterator[Sight]:
+    """Look at all simulations of a shard.
 
     Parameters
     ----------
     simulations
         The set.
-    shards
-        Numbers of the shards.
+    shard
+        Number of the shard.
     how
         How they are looked at.
     key
         Numbers that decide everything random, together with the recipe's seed and the shard's number.
     """
-    for shard in shards.tolist():
-        rng = np.random.default_rng(np.random.SeedSequence([simulations.recipe.seed, *key, shard]))
-        for simulation in simulations.read(shard):
-            example = look(simulation, simulations.recipe, how, rng)
-            if example is not None:
-                yield example
+    rng = np.random.default_rng(np.random.SeedSequence([simulations.recipe.seed, *key, shard]))
+    for simulation in simulations.read(shard):
+        sight = see(simulation, simulations.recipe, how, rng)
+        if sight is not None:
+            yield sight
 
 
 def batches(found: Iterator[Example], how: View, *, gap: int, tiles: int = TILES) -> Iterator[Batch]:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner import provenance
+from scanner.errors import InputError
 from scanner.parts import PartStore
 from scanner.simulate import sets
 from scanner.simulate.sets import SimulationSet
-from scanner.train.examples import Example, View, examples
+from scanner.train.examples import Example, View, look, sights
 
 FORMAT = 1
 
@@ -60,17 +61,19 @@ def plan_looks(simulations: SimulationSet, how: View, folder: Path, number: int)
     return [Look(simulations, how, look, shard, store) for look in range(number) for shard in range(simulations.shards)]
 
 
-def prepare(look: Look) -> int:
+def prepare(one: Look) -> int:
     """Make the examples of one look and commit them, where that is not done; give the number of simulations."""
-    if look.store.facts(look.name) is None:
-        found = list(examples(look.simulations, np.array([look.shard]), look.how, [1, look.number]))
-        look.store.save(look.name, _packed(found), {"examples": len(found)})
-    return look.records
+    if one.store.facts(one.name) is None:
+        found = [look(sight, one.how) for sight in sights(one.simulations, one.shard, one.how, [1, one.number])]
+        if not found:
+            raise InputError(f"{one.simulations.folder}: no simulation has a window with {one.how.min_sites} sites")
+        one.store.save(one.name, _packed(found), {"examples": len(found)})
+    return one.records
 
 
-def read(look: Look) -> Iterator[Example]:
+def read(one: Look) -> Iterator[Example]:
     """Read the examples of one look."""
-    held = look.store.load(look.name)
+    held = one.store.load(one.name)
     rows, windows = held["rows"], held["windows"]
     names = [str(name) for name in held["names"]]
     row = window = 0

@@ -15,7 +15,8 @@ from scanner.train.examples import View, view
 
 NETWORK = {"encoding", "min_count", "target", "parts", "width", "dilations", "head"}
 TRAINING = {
-    "windows", "windows_per_simulation", "min_sites", "epochs", "seeds", "looks", "validation", "learning_rate", "patience",
+    "windows", "windows_per_simulation", "min_sites", "epochs", "seeds", "looks", "validation", "learning_rate",
+    "patience",
 }  # fmt: skip
 WINDOWS = 32
 """Windows of a tile at most."""
@@ -61,7 +62,9 @@ def training_options(recipe: Recipe) -> TrainingOptions:
     training = _checked(recipe, "training", recipe.training, TRAINING)
     dilations = network.get("dilations", [1, 2, 4, 8])
     if not isinstance(dilations, list) or not dilations or not all(type(d) is int and 0 < d <= 64 for d in dilations):
-        raise InputError(f"recipe {recipe.name}: network.dilations must be whole numbers from 1 to 64, not {dilations!r}")
+        raise InputError(
+            f"recipe {recipe.name}: network.dilations must be whole numbers from 1 to 64, not {dilations!r}"
+        )
     flank = sum(dilations)
     how = view(recipe, flank=flank, windows=WINDOWS)
     architecture = Architecture(

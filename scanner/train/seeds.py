@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.errors import InputError
+from scanner.network.backend import choose_device
 from scanner.network.fit import Data, Epoch, fit
 from scanner.simulate.sets import SimulationSet
 from scanner.train.examples import Batch, Example, batches
@@ -56,8 +57,8 @@ class Work:
         shards = self.simulations.shards
         if shards < 2:
             raise InputError(
-                f"{self.simulations.folder}: {len(self.simulations)} simulations are too few: some must be held out, so "
-                "give at least 500"
+                f"{self.simulations.folder}: {len(self.simulations)} simulations are too few: some must be held out, "
+                "so give at least 500"
             )
         return min(shards - 1, max(1, round(self.options.validation * shards)))
 
@@ -77,14 +78,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Seed:
-    """One network to train."""
+    """One network to train, by so many threads where no graphics card does it."""
 
     work: Work
     number: int
+    threads: int = 1
 
 
 def train_seed(seed: Seed) -> list[Epoch]:
     """Train one network, or go on with it."""
+    choose_device("auto", seed.threads)
     options = seed.work.options
     data = _data(seed)
     return fit(options.architecture, seed.number, data, options.schedule, seed.work.seed_folder(seed.number))

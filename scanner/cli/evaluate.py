@@ -1,0 +1,81 @@
+"""``popscan evaluate``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scanner import network
+from scanner.cli.options import FILE, debug_option, quiet_option
+from scanner.cli.progress import Bar
+from scanner.errors import Stopped, UsageError
+from scanner.workers import available_threads, workers
+
+# Said here too, so that the command line starts without what evaluates; a test holds them against scanner.evaluate.run.
+FRESH, TRAINING, BASELINES = 2000, 20_000, ("boosting", "alignment")
+
+
+@click.command(short_help="Measure a network on fresh simulations, beside its baselines.")
+@click.argument("model", metavar="MODEL")
+@click.option(
+    "--simulations", "-n", type=click.IntRange(10), metavar="N", default=FRESH, show_default=True, help="Fresh ones."
+)
+@click.option("--seed", type=click.IntRange(0), metavar="S", help="Where they start.  [default: the recipe's + 1]")
+@click.option(
+    "--baselines",
+    metavar="LIST",
+    default=BASELINES[0],
+    show_default=True,
+    help=f"What to compare with: {', '.join(BASELINES)} joined by commas, or 'none'.",
+)
+@click.option(
+    "--training",
+    type=FILE,
+    metavar="DIR",
+    help=f"Simulations of the recipe; up to {TRAINING:,} train the baselines.  [default: 5 N more fresh ones]",
+)
+@click.option("--threads", "-t", type=click.IntRange(1), metavar="N", help="Processes.  [default: all it may use]")
+@click.option("--out", "-o", type=FILE, metavar="DIR", help="Keep metrics.json, predictions.tsv.gz and simulations.")
+@quiet_option
+@debug_option
+def evaluate(model: str, threads: int | None, out: Path | None, quiet: bool, **given: Any) -> None:
+    """Measure MODEL, a name of the catalogue or a model folder, on simulations that it was not trained on.
+
+    They are made of the model's own recipe with another seed. Baselines are trained on simulations of the same recipe:
+    gradient boosting on classical statistics (and on the best of them alone), and the published network on sorted
+    alignments. What is printed says how close each comes, over all windows and by stratum.
+    """
+    chosen = network.resolve(model)
+    if len(chosen) != 1:
+        raise UsageError(f"'{model}' names {len(chosen)} networks: evaluate one at a time")
+    count = available_threads() if threads is None else threads
+    try:
+        text = _perform(network.locate(chosen[0]), count, out, given, quiet=quiet)
+    except KeyboardInterrupt as stop:
+        kept = "" if out is None else f"; what was simulated is kept in {out}: run the same command again"
+        raise Stopped(f"stopped{kept}") from stop
+    click.echo(text, nl=False)
+
+
+def _perform(folder: Path, threads: int, out: Path | None, given: dict[str, Any], *, quiet: bool) -> str:
+    """Evaluate with a progress bar; write what is to be kept, and give the table."""
+    from scanner.evaluate import folders, report  # loads what simulates
+
+    scratch = Path(os.environ.get("TMPDIR", "/tmp"))
+    text = given.pop("baselines")
+    baselines = () if text == "none" else tuple(name.strip() for name in text.split(","))
+    request = folders.Request(folder, baselines=baselines, threads=threads, **given)
+    with ExitStack() as stack:
+        bar = stack.enter_context(Bar(quiet=quiet))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out / "simulations"
+        found = folders.evaluate_model(
+            request, place, lambda tasks: workers(min(threads, tasks), None, scratch, tasks), bar
+        )
+        if out is not None:
+            report.write(found, out)
+    return report.table(found.metrics)

@@ -1,0 +1,73 @@
+"""``popscan train``."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scanner.cli.options import FILE, debug_option, quiet_option
+from scanner.cli.progress import Bar
+from scanner.errors import Stopped, UsageError
+from scanner.files import write_text
+from scanner.workers import Mapper, available_threads, workers
+
+
+@click.command(short_help="Train a network: simulate, fit, calibrate, write a model folder.")
+@click.argument("recipe", type=FILE, required=False)
+@click.option("--like", type=FILE, metavar="VCF", help="Propose a recipe from this file, write it to --out, and stop.")
+@click.option("--populations", "-p", type=FILE, metavar="TSV", help="With --like: sample and population, two columns.")
+@click.option("--population", metavar="NAME", help="With --like: the population to be like.")
+@click.option("--out", "-o", type=FILE, metavar="DIR", required=True, help="Model folder; with --like, recipe file.")
+@click.option("--simulations", type=FILE, metavar="DIR", help="A set that 'popscan simulate' made of the recipe.")
+@click.option("--work", type=FILE, metavar="DIR", help="Keeps what a later run goes on with.  [default: DIR.work]")
+@click.option("--threads", "-t", type=click.IntRange(1), metavar="N", help="Processes.  [default: all it may use]")
+@quiet_option
+@debug_option
+def train(recipe: Path | None, like: Path | None, out: Path, quiet: bool, **given: Any) -> None:
+    """Train the networks of RECIPE, a file or the name of a model of the catalogue.
+
+    Populations are simulated, looked at as a scan would, and several networks are trained on them and averaged; all
+    stages go on where they were stopped when the same command is run again. The model folder holds the weights, their
+    recipe, what they were measured to do on fresh simulations, and a model card; 'popscan scan --models DIR' uses it.
+    """
+    if (recipe is None) == (like is None):
+        raise UsageError("give either a RECIPE, or --like VCF to have one proposed")
+    if like is not None:
+        _propose(like, given["populations"], given["population"], out, quiet=quiet)
+        return
+    assert recipe is not None
+    from scanner.simulate.recipe import find_recipe  # these load what simulates
+    from scanner.train.model import publish_model
+    from scanner.train.run import train as run_training
+
+    count = given["threads"] or available_threads()
+    scratch = Path(os.environ.get("TMPDIR", "/tmp"))
+    place = given["work"] or out.with_name(f"{out.name}.work")
+
+    def start(tasks: int) -> AbstractContextManager[Mapper]:
+        return workers(min(count, tasks), None, scratch, tasks)
+
+    try:
+        with Bar(quiet=quiet) as bar:
+            done = run_training(find_recipe(recipe), place, start, bar, given["simulations"])
+            report = publish_model(done, out, start, bar, options={"threads": count})
+    except KeyboardInterrupt as stop:
+        raise Stopped(f"stopped; what is done is kept in {place}: run the same command again to go on") from stop
+    if not quiet:
+        click.echo(report)
+        click.echo(f"model     {out}\nscan      popscan scan VCF --models {out}", err=True)
+
+
+def _propose(like: Path, populations: Path | None, population: str | None, out: Path, *, quiet: bool) -> None:
+    """Write the recipe that a file's data ask for."""
+    from scanner.like import propose
+
+    if out.is_dir():
+        out = out / "recipe.toml"
+    write_text(out, propose(like, populations, population))
+    if not quiet:
+        click.echo(f"recipe    {out}\ntrain     popscan train {out} --out MODEL", err=True)

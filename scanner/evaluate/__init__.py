@@ -1,0 +1,1 @@
+"""How good a network is: measures, and the baselines that every model card prints beside it."""

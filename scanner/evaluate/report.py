@@ -1,0 +1,109 @@
+"""Files and words that say what came of an evaluation."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scanner.errors import OutputError
+from scanner.evaluate.run import NETWORK, Evaluation
+from scanner.files import write_text
+
+METRICS, PREDICTIONS = "metrics.json", "predictions.tsv.gz"
+_COLUMNS = {
+    "R2": "r2", "R2 of log": "r2_log", "ln-RMSE": "ln_rmse", "RMSE": "rmse", "Spearman": "spearman",
+    "bias log10": "bias_log10", "in interval": "coverage",
+}  # fmt: skip
+_TITLES = {
+    "truth": "true value", "size": "population size", "length": "window length (bp)", "sites": "sites of a window",
+    "missing": "share of missing genotypes",
+}  # fmt: skip
+
+
+def write(evaluation: Evaluation, folder: Path) -> None:
+    """Write ``metrics.json`` and ``predictions.tsv.gz``; the same evaluation gives the same bytes.
+
+    Raises
+    ------
+    OutputError
+        Where they cannot be written.
+    """
+    write_text(folder / METRICS, json.dumps(evaluation.metrics, indent=1, allow_nan=False) + "\n")
+    path = folder / PREDICTIONS
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with draft.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
+            file.write(predictions(evaluation).encode())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def predictions(evaluation: Evaluation) -> str:
+    """Write one line a window: the truth, every estimate and what is known of it, tab-separated."""
+    columns = {"truth": np.exp(evaluation.truth)}
+    columns |= {name.replace(" ", "_"): np.exp(values) for name, values in evaluation.estimates.items()}
+    columns |= evaluation.facts
+    rows = np.stack(list(columns.values()), axis=1)
+    lines = ["\t".join(f"{value:.6g}" for value in row) for row in rows.tolist()]
+    return "\n".join(["\t".join(columns), *lines]) + "\n"
+
+
+def table(metrics: dict[str, Any]) -> str:
+    """Set the metrics in plain text, as a model card shows them.
+
+    Parameters
+    ----------
+    metrics
+        What `scanner.evaluate.run.evaluate` measured.
+    """
+    overall = metrics["overall"]
+    width = max(map(len, overall)) + 2
+    what = f"{metrics['windows']:,} windows of {metrics['simulations']:,} fresh simulations, seed {metrics['seed']}"
+    lines = [what, "", "".ljust(width) + "".join(title.rjust(12) for title in _COLUMNS)]
+    for name, row in overall.items():
+        lines.append(name.ljust(width) + "".join(_text(row.get(key)).rjust(12) for key in _COLUMNS.values()))
+    for name, gap in metrics["paired"].items():
+        if gap["ln_rmse"] is not None:
+            error = f"{gap['ln_rmse']:+.4f} (standard error {gap['se']:.4f})"
+            lines += ["", f"ln-RMSE of the network less that of {name}: {error}"]
+    for by, rows in metrics["strata"].items():
+        errors = [[row[each].get("ln_rmse") for each in overall] for row in rows]
+        cells = [[row["stratum"], row[NETWORK]["windows"], *each] for row, each in zip(rows, errors, strict=True)]
+        share = [row[NETWORK].get("coverage") for row in rows]
+        lines += ["", *_block(f"ln-RMSE by {_TITLES.get(by, by)}", [*overall, "in interval"], cells, share)]
+    if metrics["rho"]:
+        names = [name for name in metrics["rho"][0] if name not in ("rho", "windows")]
+        cells = [[row["rho"], row["windows"], *(row[name] for name in names)] for row in metrics["rho"]]
+        lines += ["", *_block("RMSE of rho by true rho", names, cells, [])]
+    return "\n".join(lines) + "\n"
+
+
+def _block(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]], extra: Sequence[Any]) -> list[str]:
+    """Set rows under a title: a stratum, its windows, a number for every name."""
+    left = max(len(title), *(len(str(row[0])) for row in rows)) + 2
+    widths = [max(10, len(name) + 2) for name in names]
+    lines = [title.ljust(left) + "windows".rjust(9) + "".join(n.rjust(w) for n, w in zip(names, widths, strict=True))]
+    for number, (stratum, windows, *values) in enumerate(rows):
+        shown = [*values, extra[number]] if extra else values
+        cells = "".join(_text(value).rjust(w) for value, w in zip(shown, widths, strict=True))
+        lines.append(str(stratum).ljust(left) + f"{windows:,}".rjust(9) + cells)
+    return lines
+
+
+def _text(value: float | None) -> str:
+    """Write a number briefly.
+
+    Examples
+    --------
+    >>> _text(0.12345), _text(1234.5), _text(None)
+    ('0.1235', '1234', '-')
+    """
+    return "-" if value is None else f"{value:.4g}"

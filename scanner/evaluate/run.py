@@ -1,0 +1,341 @@
+"""Evaluation: a network and the baselines on the same fresh simulations, which none of them was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.alignment import Aligned
+from scanner.errors import UsageError
+from scanner.evaluate import alignment, boosting
+from scanner.evaluate.measures import Measured, between, by_rho, measure, natural, paired, rounded, spearman, strata
+from scanner.evaluate.summaries import NAMES, summaries
+from scanner.network.store import Model
+from scanner.simulate.sets import SimulationSet
+from scanner.train.assemble import UNITS, predict
+from scanner.train.examples import Example, View, look, sights
+from scanner.train.run import Progress
+from scanner.train.seeds import Work
+from scanner.workers import Mapper
+
+Float = NDArray[np.float64]
+Single = NDArray[np.float32]
+Predict = Callable[[Sequence[Example]], tuple[Float, Float, Float]]
+"""Gives mean, lower and upper bound for the windows of examples, on the scale on which they were learned."""
+
+NETWORK, BOTH = "network", "network and boosting"
+BASELINES = ("boosting", "alignment")
+"""What a network may be compared with; the best single summary comes with ``boosting``."""
+FRESH, TRAINING = 2000, 20_000
+"""Simulations that are evaluated on, and most that baselines are trained on: boosting gains little from more."""
+STRATA = ("truth", "size", "haplotypes", "length", "sites", "missing")
+"""Facts by which windows are divided; the truth itself is one."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is evaluated.
+
+    Parameters
+    ----------
+    fresh
+        Simulations that nothing was trained on.
+    how
+        How they are looked at.
+    training
+        Simulations that baselines are trained on, all there; None without baselines.
+    baselines
+        Out of `BASELINES`.
+    limit
+        Simulations that they are trained on at most.
+    threads
+        Processors of this process for the baselines.
+    """
+
+    fresh: SimulationSet
+    how: View
+    training: SimulationSet | None = None
+    baselines: tuple[str, ...] = ()
+    limit: int = TRAINING
+    threads: int = 1
+
+    @property
+    def transform(self) -> str:
+        """Scale on which targets are learned: ``ln`` or ``log10``."""
+        return UNITS[self.how.target][1]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of it.
+
+    Parameters
+    ----------
+    metrics
+        Numbers, fit for JSON.
+    truth
+        (windows,) natural logarithms.
+    estimates
+        Natural logarithms by name; the network's ends of intervals are ``low`` and ``high``.
+    facts
+        (windows,) values by name.
+    """
+
+    metrics: dict[str, Any]
+    truth: Float
+    estimates: dict[str, Float]
+    facts: dict[str, Float]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Windows as baselines see them.
+
+    Parameters
+    ----------
+    targets, facts, features
+        Truth on the scale on which it is learned, what is known, and summaries, one row a window.
+    aligned
+        Alignments; none where they are not wanted.
+    examples
+        What the network sees; none where that is not wanted.
+    """
+
+    targets: Float
+    facts: dict[str, Float]
+    features: Single
+    aligned: list[Aligned] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One shard to look at."""
+
+    simulations: SimulationSet
+    how: View
+    shard: int
+    key: tuple[int, ...]
+    alignments: int
+    examples: bool
+
+
+def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress: Progress | None = None) -> Evaluation:
+    """Train the baselines, and measure them and the network on the same windows.
+
+    Parameters
+    ----------
+    setting
+        What is evaluated.
+    network
+        Predicts with the network.
+    mapper
+        Spreads looking at simulations over processes.
+    progress
+        Hears how far it is.
+
+    Raises
+    ------
+    UsageError
+        Where a baseline is not known, lacks its library, or has too few simulations.
+    """
+    check_baselines(setting.baselines)
+    trained = _train(setting, mapper, progress) if setting.baselines else {}
+    fresh = _gather(_tasks(setting, setting.fresh, len(setting.fresh), key=(2,), examples=True), mapper, progress)
+    mean, low, high = network(fresh.examples)
+    found = {NETWORK: mean, **{name: guess(fresh) for name, guess in trained.items()}}
+    estimates = {name: natural(values, setting.transform) for name, values in found.items()}
+    if "boosting" in estimates:
+        estimates[BOTH] = (estimates[NETWORK] + estimates["boosting"]) / 2
+    truth = natural(fresh.targets, setting.transform)
+    bounds = natural(low, setting.transform), natural(high, setting.transform)
+    metrics = {
+        "simulations": len(setting.fresh),
+        "seed": setting.fresh.recipe.seed,
+        "trained_on": min(setting.limit, len(setting.training)) if setting.training and trained else 0,
+        **report(truth, estimates, bounds, fresh.facts),
+        "rho": _rho(truth, estimates, fresh.facts) if setting.how.target == "rho" else [],
+    }
+    return Evaluation(metrics, truth, {**estimates, "low": bounds[0], "high": bounds[1]}, fresh.facts)
+
+
+def check_baselines(names: Sequence[str]) -> None:
+    """Refuse baselines that are not known or whose libraries are not installed.
+
+    Raises
+    ------
+    UsageError
+        As said.
+    """
+    for name in names:
+        if name not in BASELINES:
+            raise UsageError(f"no baseline is called '{name}': there is none, {', '.join(BASELINES)}")
+    if "boosting" in names:
+        boosting.require_lightgbm()
+
+
+def report(
+    truth: Float, estimates: dict[str, Float], bounds: tuple[Float, Float], facts: dict[str, Float]
+) -> dict[str, Any]:
+    """Measure estimates over all windows and by stratum.
+
+    Parameters
+    ----------
+    truth, estimates
+        (windows,) natural logarithms; one of the estimates is that of the network.
+    bounds
+        Ends of the network's intervals.
+    facts
+        (windows,) values by name.
+
+    Returns
+    -------
+    ``windows``, ``overall``, ``strata`` and ``paired``, fit for JSON.
+    """
+    everything = np.ones(len(truth), np.bool_)
+
+    def measured(inside: NDArray[np.bool_]) -> dict[str, Measured]:
+        kept = bounds[0][inside], bounds[1][inside]
+        return {
+            name: measure(truth[inside], values[inside], kept if name == NETWORK else None)
+            for name, values in estimates.items()
+        }
+
+    divided = strata(facts, STRATA)
+    divided["truth"] = between(np.exp(truth), np.exp(np.linspace(truth.min(), truth.max(), 6)))
+    rows = {
+        name: [{"stratum": part.name, **measured(part.inside)} for part in divided[name] if part.inside.any()]
+        for name in STRATA
+        if name in divided
+    }
+    others = {name: paired(truth, estimates[NETWORK], values) for name, values in estimates.items() if name != NETWORK}
+    return {
+        "windows": len(truth),
+        "overall": measured(everything),
+        "strata": rows,
+        "paired": {name: {"ln_rmse": rounded(gap), "se": rounded(error)} for name, (gap, error) in others.items()},
+    }
+
+
+def from_model(model: Model, work: Work) -> Predict:
+    """Predict with a model folder.
+
+    Parameters
+    ----------
+    model
+        What was loaded.
+    work
+        The recipe of the examples.
+    """
+
+    def run(examples: Sequence[Example]) -> tuple[Float, Float, Float]:
+        found = predict(model.network, model.spec, work, examples)
+        reach = found.sigma * model.spec.outputs[0].interval
+        return found.mean, found.mean - reach, found.mean + reach
+
+    return run
+
+
+def look_at(task: Task) -> tuple[int, Seen]:
+    """Look at one shard; give its number too."""
+    held = list(sights(task.simulations, task.shard, task.how, list(task.key)))
+    names = list(held[0].facts) if held else []
+    return task.shard, Seen(
+        np.concatenate([np.empty(0), *(sight.targets for sight in held)]),
+        {name: np.concatenate([sight.facts[name] for sight in held]) for name in names},
+        np.concatenate([np.empty((0, len(NAMES)), np.float32), *map(summaries, held)]),
+        [one for sight in held for one in alignment.windows_of(sight, task.alignments)] if task.alignments else [],
+        [look(sight, task.how) for sight in held] if task.examples else [],
+    )
+
+
+def _tasks(
+    setting: Setting, simulations: SimulationSet, limit: int, *, key: tuple[int, ...], examples: bool
+) -> list[Task]:
+    """List shards of at most ``limit`` simulations."""
+    size = fewest_haplotypes(simulations) if "alignment" in setting.baselines else 0
+    a_shard = -(-len(simulations) // simulations.shards)
+    shards = min(simulations.shards, max(1, -(-limit // a_shard)))
+    return [Task(simulations, setting.how, shard, key, size, examples) for shard in range(shards)]
+
+
+def fewest_haplotypes(simulations: SimulationSet) -> int:
+    """Give the smallest number of haplotypes that a look at a simulation may have."""
+    recipe = simulations.recipe
+    simulated = recipe.haplotypes.range[0]
+    seen = simulated if recipe.observation.haplotypes is None else recipe.observation.haplotypes.range[0]
+    return round(min(simulated, seen))
+
+
+def _gather(tasks: list[Task], mapper: Mapper, progress: Progress | None) -> Seen:
+    """Look at shards, in any order, and join them in theirs."""
+    if progress is not None:
+        progress.start("looking", len(tasks[0].simulations) * len(tasks) // tasks[0].simulations.shards)
+    parts = {}
+    for shard, seen in mapper(look_at, tasks):
+        if len(seen.targets):
+            parts[shard] = seen
+        if progress is not None:
+            progress.advance(len(tasks[0].simulations) // tasks[0].simulations.shards)
+    found = [parts[shard] for shard in sorted(parts)]
+    if not found:
+        raise UsageError(f"{tasks[0].simulations.folder}: no simulation has a window with sites enough")
+    return Seen(
+        np.concatenate([part.targets for part in found]),
+        {name: np.concatenate([part.facts[name] for part in found]) for name in found[0].facts},
+        np.concatenate([part.features for part in found]),
+        [one for part in found for one in part.aligned],
+        [one for part in found for one in part.examples],
+    )
+
+
+Guess = Callable[[Seen], Float]
+
+
+def _train(setting: Setting, mapper: Mapper, progress: Progress | None) -> dict[str, Guess]:
+    """Train baselines; give what predicts with each."""
+    if setting.training is None:
+        raise UsageError("baselines need simulations to be trained on")
+    tasks = _tasks(setting, setting.training, setting.limit, key=(1, 0), examples=False)
+    known = _gather(tasks, mapper, progress)
+    if progress is not None:
+        progress.start("training baselines", len(setting.baselines))
+    found: dict[str, Guess] = {}
+    for name, guess in _each(setting, known):
+        found[name] = guess
+        if progress is not None and name in BASELINES:
+            progress.advance(1)
+    return found
+
+
+def _each(setting: Setting, known: Seen) -> Iterator[tuple[str, Guess]]:
+    """Train one baseline after the other."""
+    if "boosting" in setting.baselines:
+        best = best_summary(known)
+        one = boosting.fit(known.features[:, [best]], known.targets, threads=setting.threads)
+        yield f"{NAMES[best]} alone", lambda seen: one.predict(seen.features[:, [best]])
+        trees = boosting.fit(known.features, known.targets, names=NAMES, threads=setting.threads)
+        yield "boosting", lambda seen: trees.predict(seen.features)
+    if "alignment" in setting.baselines:
+        network = alignment.fit(known.aligned, known.targets)
+        yield "alignment", lambda seen: network.predict(seen.aligned)
+
+
+def best_summary(known: Seen) -> int:
+    """Find the summary whose ranks follow those of the truth most closely: its column."""
+    complete = np.isfinite(known.features)
+    scores = [
+        abs(spearman(column[there].astype(np.float64), known.targets[there])) if there.mean() > 0.9 else 0.0
+        for column, there in zip(known.features.T, complete.T, strict=True)
+    ]
+    return int(np.nanargmax(scores))
+
+
+def _rho(truth: Float, estimates: dict[str, Float], facts: dict[str, Float]) -> list[dict[str, Any]]:
+    """Give errors of rho over a window, by true rho."""
+    spans = facts["length"] - 1
+    return by_rho(np.exp(truth) * spans, {name: np.exp(values) * spans for name, values in estimates.items()}, facts)

@@ -1,0 +1,149 @@
+"""Use of a network in a scan: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.network.architecture import describe, halo
+from scanner.network.backend import evaluate
+from scanner.network.pooling import pool
+from scanner.network.spec import Output, Spec
+from scanner.network.store import Model
+from scanner.windows import Float, Int
+
+Single = NDArray[np.float32]
+
+BATCH_WINDOWS = 256
+"""Windows that the head takes at a time."""
+
+
+class Predictor:
+    """Compute a network along the sites of a chromosome: the trunk once, whatever windows overlap.
+
+    Parameters
+    ----------
+    model
+        A loaded model folder.
+    batch_sites
+        Sites that the trunk takes at a time, the halo included; results do not depend on it beyond rounding.
+    """
+
+    def __init__(self, model: Model, batch_sites: int = 8192) -> None:
+        arch, members = describe(model.network)
+        self.halo = halo(arch)
+        """Sites on each side that the features of a site depend on."""
+        self.spec, self.outputs, self.members, self.parts = model.spec, arch.outputs, max(1, members), arch.parts
+        if batch_sites <= 2 * self.halo:
+            raise ValueError(f"batch_sites is {batch_sites}, and a halo of {self.halo} on each side must fit in")
+        self.batch_sites = batch_sites
+        self._trunk, self._head = model.network.get_layer("trunk"), model.network.get_layer("head")
+        self._width = arch.width * self.members
+
+    def features(self, values: Single) -> Single:
+        """Run the trunk along the sites.
+
+        Parameters
+        ----------
+        values
+            (S, C) float32: channels of consecutive sites. Near the ends the features differ from those of a longer
+            stretch, for up to `halo` sites.
+
+        Returns
+        -------
+        (S, F) float32, of all members side by side.
+        """
+        found = np.empty((len(values), self._width), np.float32)
+        step = self.batch_sites - 2 * self.halo
+        for first in range(0, len(values), step):
+            low, high = max(0, first - self.halo), min(len(values), first + step + self.halo)
+            sites = np.zeros((1, self.batch_sites, values.shape[1]), np.float32)
+            mask = np.zeros((1, self.batch_sites, 1), np.float32)
+            sites[0, : high - low], mask[0, : high - low] = values[low:high], 1
+            out = evaluate(self._trunk, [sites, mask])[0]
+            kept = min(step, len(values) - first)
+            found[first : first + kept] = out[first - low : first - low + kept]
+        return found
+
+    def windows(self, features: Single, positions: Int, start: Int, end: Int, extras: Single) -> Single:
+        """Predict for windows, which may overlap.
+
+        Parameters
+        ----------
+        features
+            (S, F), as `features` gives them.
+        positions
+            (S,) int64, bp, 0-based, rising.
+        start, end
+            (W,) int64, bp, 0-based half-open.
+        extras
+            (W, extras) float32.
+
+        Returns
+        -------
+        (W, members, 2 * outputs) float32: means, then logarithms of variances, both of standardised targets.
+        """
+        found = np.empty((len(start), self.members, 2 * self.outputs), np.float32)
+        for first in range(0, len(start), BATCH_WINDOWS):
+            taken = slice(first, first + BATCH_WINDOWS)
+            pooled = pool(features, positions, start[taken], end[taken], self.parts)
+            batch = [_padded(pooled), _padded(extras[taken])]
+            found[taken] = evaluate(self._head, batch).reshape(BATCH_WINDOWS, *found.shape[1:])[: len(pooled)]
+        return found
+
+
+def combine(raw: Single, spec: Spec) -> tuple[Float, Float]:
+    """Join the members of an ensemble.
+
+    Parameters
+    ----------
+    raw
+        (W, members, 2 * outputs), as `Predictor.windows` gives it.
+    spec
+        Says how the targets were standardised.
+
+    Returns
+    -------
+    Mean and standard deviation, (W, outputs) each, of the transformed target (for instance of log10 of the rate).
+    The variance is the mean of the members' variances plus the variance of their means.
+    """
+    count = len(spec.outputs)
+    means, variances = raw[..., :count].astype(np.float64), np.exp(raw[..., count:].astype(np.float64))
+    sigma = np.sqrt(variances.mean(axis=1) + means.var(axis=1))
+    scale = np.array([output.scale for output in spec.outputs])
+    return means.mean(axis=1) * scale + np.array([output.mean for output in spec.outputs]), sigma * scale
+
+
+def interval(mean: Float, sigma: Float, spec: Spec) -> tuple[Float, Float, Float]:
+    """Give values and calibrated 90% intervals in the units of the outputs.
+
+    Parameters
+    ----------
+    mean, sigma
+        (W, outputs), as `combine` gives them.
+    spec
+        Says how the targets were transformed, and how many sigmas hold 90% of the truth.
+
+    Returns
+    -------
+    Value, lower and upper bound, (W, outputs) each.
+    """
+    reach = sigma * np.array([output.interval for output in spec.outputs])
+    value, low, high = (_original(each, spec.outputs) for each in (mean, mean - reach, mean + reach))
+    return value, low, high
+
+
+def _original(values: Float, outputs: tuple[Output, ...]) -> Float:
+    """Undo the transform of every output."""
+    undo: dict[str, Any] = {"log10": lambda column: 10.0**column, "ln": np.exp, "none": np.array}
+    columns = [undo[output.transform](values[:, at]) for at, output in enumerate(outputs)]
+    return np.stack(columns, axis=1)
+
+
+def _padded(values: Single) -> Single:
+    """Make one batch of fixed size of rows: (1, `BATCH_WINDOWS`, ...), for which nothing is compiled anew."""
+    rows = np.zeros((1, BATCH_WINDOWS, *values.shape[1:]), np.float32)
+    rows[0, : len(values)] = values
+    return rows

@@ -1,0 +1,294 @@
+"""What a network is, where it may be used and what its numbers mean: ``spec.toml``."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from scanner.errors import InputError
+
+FORMAT = 1
+"""Version of the model folder."""
+TRANSFORMS = ("none", "log10", "ln")
+"""What may be done to a target before it is learned."""
+MAX_NUMBER = 1e12
+"""No number of a specification is larger."""
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One predicted value.
+
+    Parameters
+    ----------
+    name
+        Name of the score.
+    unit
+        Unit of the score; empty for none.
+    transform
+        What is learned is this function, out of `TRANSFORMS`, of the score,
+    mean, scale
+        less this mean and divided by this scale.
+    interval
+        Sigmas on each side of the mean that hold 90% of the truth.
+    """
+
+    name: str
+    unit: str
+    transform: str
+    mean: float
+    scale: float
+    interval: float
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A network's contract.
+
+    Parameters
+    ----------
+    id, title, task
+        Name of the model, one line about it, and what it predicts.
+    encoding, min_count
+        Encoding of the sites, and the smallest count of the rarer allele of a site that is used.
+    populations, parts
+        Populations that it looks at together, and parts of a window.
+    extras
+        Names of the numbers that come with a window.
+    outputs
+        What it predicts, in order.
+    window
+        Shortest and longest window it was trained on, bp.
+    ranges
+        Smallest and largest value in training, by name: ``haplotypes``, ``sites`` of a window, ``density`` per bp,
+        ``missing`` share of genotypes, and others.
+    seeds
+        Seed of each member.
+    versions
+        Versions of ``popscan``, ``keras`` and ``backend`` that trained it.
+    licence
+        Licence of the weights.
+    files
+        SHA-256 of the files that decide what it predicts, by name; filled in when it is saved.
+    """
+
+    id: str
+    title: str
+    task: str
+    encoding: str
+    min_count: int
+    populations: int
+    parts: int
+    extras: tuple[str, ...]
+    outputs: tuple[Output, ...]
+    window: Range
+    ranges: Mapping[str, Range]
+    seeds: tuple[int, ...]
+    versions: Mapping[str, str]
+    licence: str
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def with_files(self, files: Mapping[str, str]) -> Spec:
+        """Give this specification with the sums of its files."""
+        return replace(self, files=dict(files))
+
+
+def read_spec(path: Path, names: tuple[str, ...]) -> Spec:
+    """Read and check a specification.
+
+    Parameters
+    ----------
+    path
+        ``spec.toml``.
+    names
+        The files whose sums it must hold.
+
+    Raises
+    ------
+    InputError
+        For a file that is missing or no TOML, and a field that is missing, unknown or wrong.
+    """
+    try:
+        entry = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing: {path.parent} is no model, or not all of it") from error
+    except (OSError, ValueError) as error:  # ValueError: bad TOML and bad UTF-8
+        raise InputError(f"{path} cannot be read: {error}") from error
+    version = entry.pop("format", None)
+    if version != FORMAT:
+        raise InputError(f"{path}: the format is {version!r}, and this popscan reads {FORMAT}: use a newer popscan")
+    return _parse(path, entry, names)
+
+
+def to_toml(spec: Spec) -> str:
+    """Write a specification as TOML: equal specifications give equal text."""
+    entry: dict[str, Any] = {"format": FORMAT, **asdict(spec)}
+    return _toml(entry)
+
+
+def check_spec(spec: Spec, where: Path, names: tuple[str, ...]) -> None:
+    """Refuse a specification that could not be read back.
+
+    Raises
+    ------
+    InputError
+        For a field with a wrong value.
+    """
+    entry = tomllib.loads(to_toml(spec))
+    del entry["format"]
+    _parse(where, entry, names)
+
+
+def _parse(path: Path, entry: dict[str, Any], names: tuple[str, ...]) -> Spec:
+    """Turn a table into a specification, with every field checked."""
+    _check_fields(path, entry, {item.name for item in fields(Spec)}, "")
+    _check_each(path, entry, _FIELDS, "")
+    outputs = []
+    for number, output in enumerate(entry["outputs"]):
+        table = f"outputs[{number}]."
+        _check_fields(path, output, {item.name for item in fields(Output)}, table)
+        _check_each(path, output, _OUTPUT_FIELDS, table)
+        outputs.append(Output(**output))
+    if set(entry["files"]) != set(names):
+        raise InputError(f"{path}: files must be the sums of {', '.join(names)}, and of no others")
+    return Spec(
+        **{name: entry[name] for name in ("id", "title", "task", "encoding", "min_count", "populations", "parts")},
+        extras=tuple(entry["extras"]),
+        outputs=tuple(outputs),
+        window=_pair(entry["window"]),
+        ranges={name: _pair(bounds) for name, bounds in entry["ranges"].items()},
+        seeds=tuple(entry["seeds"]),
+        versions=entry["versions"],
+        licence=entry["licence"],
+        files=entry["files"],
+    )
+
+
+def _check_fields(path: Path, entry: Mapping[str, Any], expected: set[str], table: str) -> None:
+    """Refuse missing and unknown fields."""
+    for name in sorted(expected - set(entry)):
+        raise InputError(f"{path}: the field {table}{name} is missing")
+    for name in sorted(set(entry) - expected):
+        raise InputError(f"{path}: unknown field {table}{name}; there is {', '.join(sorted(expected))}")
+
+
+Rule = tuple[Callable[[Any], bool], str]
+
+
+def _check_each(path: Path, entry: Mapping[str, Any], rules: Mapping[str, Rule], table: str) -> None:
+    """Refuse fields with a wrong value."""
+    for name, (sound, expected) in rules.items():
+        if not sound(entry[name]):
+            raise InputError(f"{path}: {table}{name} must be {expected}")
+
+
+def _text(longest: int, least: int = 1) -> Rule:
+    """Ask for a text on one line."""
+    return (
+        lambda value: isinstance(value, str) and least <= len(value) <= longest and value.isprintable(),
+        f"printable text of {least} to {longest} letters",
+    )
+
+
+def _name(value: object) -> bool:
+    """Tell names, which cannot lead out of a folder."""
+    return isinstance(value, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", value) is not None
+
+
+def _number(value: object) -> bool:
+    """Tell finite numbers that are not too large; truth values are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+
+
+def _whole(low: int, high: int) -> Rule:
+    """Ask for a whole number."""
+    return lambda value: type(value) is int and low <= value <= high, f"a whole number from {low} to {high:,}"
+
+
+def _is_pair(value: object) -> bool:
+    """Tell ``[low, high]``."""
+    return isinstance(value, list) and len(value) == 2 and all(map(_number, value)) and value[0] <= value[1]
+
+
+def _pair(value: list[float]) -> Range:
+    """Give bounds as numbers of one kind."""
+    return float(value[0]), float(value[1])
+
+
+def _list(item: Callable[[Any], bool], longest: int) -> Callable[[Any], bool]:
+    """Tell lists, not empty, of something."""
+    return lambda value: isinstance(value, list) and 0 < len(value) <= longest and all(map(item, value))
+
+
+def _table(item: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Tell tables of something."""
+    return lambda value: isinstance(value, dict) and len(value) <= 100 and all(map(item, value.values()))
+
+
+_NAME = "a name of up to 40 small letters, digits, _ and -"
+_FIELDS: dict[str, Rule] = {
+    "id": (_name, _NAME),
+    "title": _text(75),
+    "task": (_name, _NAME),
+    "encoding": (_name, _NAME),
+    "min_count": _whole(1, 1000),
+    "populations": _whole(1, 1),
+    "parts": _whole(1, 256),
+    "extras": (_list(_name, 100), "a list of names"),
+    "outputs": (_list(lambda item: isinstance(item, dict), 100), "a list of tables"),
+    "window": (lambda value: _is_pair(value) and value[0] >= 1, "[shortest, longest] in bp"),
+    "ranges": (
+        lambda value: _table(_is_pair)(value) and all(map(_name, value)),
+        "a table of names, each with [lowest, highest]",
+    ),
+    "seeds": (_list(lambda value: type(value) is int and 0 <= value < 2**63, 64), "a list of 1 to 64 whole numbers"),
+    "versions": (_table(_text(60)[0]), "a table of texts"),
+    "licence": _text(60),
+    "files": (
+        _table(lambda value: isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None),
+        "a table of SHA-256 sums",
+    ),
+}
+_OUTPUT_FIELDS: dict[str, Rule] = {
+    "name": (_name, _NAME),
+    "unit": _text(60, 0),
+    "transform": (lambda value: value in TRANSFORMS, f"one of {', '.join(TRANSFORMS)}"),
+    "mean": (_number, "a number"),
+    "scale": (lambda value: _number(value) and value > 0, "a number above 0"),
+    "interval": (lambda value: _number(value) and value > 0, "a number above 0"),
+}
+
+
+def _toml(entry: Mapping[str, Any]) -> str:
+    """Write a table of values, of tables of values, and of lists of these."""
+    lines = [f"{name} = {_value(value)}" for name, value in entry.items() if not _holds_tables(value)]
+    for name, value in entry.items():
+        if isinstance(value, Mapping):
+            lines += ["", f"[{name}]", *(f"{json.dumps(key)} = {_value(item)}" for key, item in value.items())]
+        elif _holds_tables(value):
+            for table in value:
+                lines += ["", f"[[{name}]]", *(f"{key} = {_value(item)}" for key, item in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _holds_tables(value: object) -> bool:
+    """Tell tables and lists of tables."""
+    return isinstance(value, Mapping) or (
+        isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], Mapping)
+    )
+
+
+def _value(value: object) -> str:
+    """Write a text, a number or a list. What JSON writes of texts TOML reads, but for one control character."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)

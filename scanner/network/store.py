@@ -1,0 +1,282 @@
+"""Model folders: a network with all that belongs to it, written whole, and checked before it is used.
+
+::
+
+    <id>/  spec.toml           what it is, and the sums of the files that decide what it predicts
+           architecture.json   layers, as Keras writes them
+           model.weights.h5
+           golden.npz          a small batch and what the network made of it where it was trained
+           reference.npz       the windows it was trained on, see `scanner.network.reference`
+           recipe.toml         how it was simulated and trained
+           metrics.json        how well it does
+           README.md           the model card
+
+A folder may come from anywhere: loading one runs no code of it, see `scanner.network.untrusted`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.channels.encoding import encoding
+from scanner.channels.windows import EXTRAS
+from scanner.errors import InputError, OutputError, RunError
+from scanner.network import reference as reference_arrays
+from scanner.network.architecture import Architecture, describe
+from scanner.network.backend import evaluate, load_keras
+from scanner.network.spec import Spec, check_spec, read_spec, to_toml
+from scanner.network.untrusted import check_weights, read_arrays, read_layers
+
+Arrays = Mapping[str, NDArray[Any]]
+
+SUMMED = ("architecture.json", "model.weights.h5", "golden.npz", "reference.npz", "recipe.toml")
+"""Files that decide what a network predicts; their sums stand in the specification."""
+TEXTS = ("recipe.toml", "metrics.json", "README.md")
+FIGURE = ".svg"
+"""Figures of the model card may come with the texts."""
+INPUTS = ("sites", "mask", "ids", "extras")
+"""Inputs of a network."""
+GOLDEN_TOLERANCE = 1e-4
+"""Largest difference of the golden outputs, of standardised targets."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model folder.
+
+    Parameters
+    ----------
+    folder
+        Where it is.
+    spec
+        Its contract.
+    architecture, network
+        Shapes, and the ``keras.Model``: an ensemble of ``len(spec.seeds)`` members.
+    golden, reference
+        Arrays of ``golden.npz`` and ``reference.npz``, by name.
+    digest
+        SHA-256 of ``spec.toml``, and through its sums of all that decides what the network predicts.
+    """
+
+    folder: Path
+    spec: Spec
+    architecture: Architecture
+    network: Any
+    golden: Arrays
+    reference: Arrays
+    digest: str
+
+
+def save(
+    folder: Path, spec: Spec, network: Any, *, golden: Arrays, reference: Arrays, texts: Mapping[str, str]
+) -> Spec:
+    """Write a model folder whole or not at all; one that is there is replaced. The same network gives the same bytes.
+
+    Parameters
+    ----------
+    folder
+        Where; nothing but an older model may be there.
+    spec
+        The contract; its sums are filled in.
+    network
+        What `scanner.network.architecture.ensemble` made.
+    golden
+        A small batch: `INPUTS` by name. What the network makes of it is stored too.
+    reference
+        What `scanner.network.reference.fit` gave.
+    texts
+        Contents of the files in `TEXTS`, and of figures.
+
+    Returns
+    -------
+    The specification as written.
+
+    Raises
+    ------
+    InputError
+        Where specification and network do not fit each other.
+    OutputError
+        Where the folder cannot be written.
+    """
+    if folder.exists() and not (folder / "spec.toml").is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} is there and is no model: choose another folder")
+    _check_shapes(folder, spec, network)
+    with _replacing(folder) as draft:
+        (draft / "architecture.json").write_text(_layers(network), encoding="utf-8")
+        network.save_weights(draft / "model.weights.h5")
+        batch = {name: golden[name] for name in INPUTS}
+        np.savez_compressed(draft / "golden.npz", allow_pickle=False, output=evaluate(network, batch), **batch)
+        np.savez_compressed(
+            draft / "reference.npz", allow_pickle=False, **{name: reference[name] for name in reference_arrays.ARRAYS}
+        )
+        for name in (*TEXTS, *sorted(name for name in texts if name.endswith(FIGURE))):
+            (draft / name).write_text(texts[name], encoding="utf-8")
+        spec = spec.with_files({name: _sum(draft / name) for name in SUMMED})
+        check_spec(spec, folder / "spec.toml", SUMMED)
+        (draft / "spec.toml").write_text(to_toml(spec), encoding="utf-8")
+    return spec
+
+
+def read_contract(folder: Path) -> Spec:
+    """Read what a model promises, for which Keras is not needed.
+
+    Parameters
+    ----------
+    folder
+        The model folder.
+
+    Raises
+    ------
+    InputError
+        Where its specification is missing or wrong.
+    """
+    return read_spec(folder / "spec.toml", SUMMED)
+
+
+def load(folder: Path) -> Model:
+    """Load a model folder.
+
+    Parameters
+    ----------
+    folder
+        Where it is; it need not be trusted.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing, damaged, or does not fit the others or this popscan; one sentence says which.
+    UsageError
+        Where Keras or a backend is not installed.
+    """
+    spec = read_contract(folder)
+    for name in (*SUMMED, *TEXTS):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name} is missing: get the model again")
+    _channels(folder, spec)
+    for name in SUMMED:
+        if _sum(folder / name) != spec.files[name]:
+            raise InputError(f"{folder / name} is not the file that spec.toml was written for: get the model again")
+    network = read_layers(folder / "architecture.json")
+    architecture = _check_shapes(folder, spec, network)
+    check_weights(folder / "model.weights.h5")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of some weights that are not in the file
+            network.load_weights(folder / "model.weights.h5")
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        raise InputError(
+            f"{folder / 'model.weights.h5'} does not fit architecture.json: get the model again"
+        ) from error
+    golden = read_arrays(folder / "golden.npz", (*INPUTS, "output"))
+    known = read_arrays(folder / "reference.npz", reference_arrays.ARRAYS)
+    size = architecture.channels + architecture.extras
+    if known["mean"].shape != (size,) or known["whitening"].shape != (size, size) or known["distances"].ndim != 1:
+        raise InputError(f"{folder / 'reference.npz'} does not fit a network of {size} numbers a window")
+    return Model(folder, spec, architecture, network, golden, known, _sum(folder / "spec.toml"))
+
+
+def check_golden(model: Model) -> float:
+    """Compute the golden batch again: on every machine and backend a network gives the same values.
+
+    Returns
+    -------
+    The largest difference.
+
+    Raises
+    ------
+    RunError
+        Where it is more than `GOLDEN_TOLERANCE`.
+    """
+    found = evaluate(model.network, {name: model.golden[name] for name in INPUTS})
+    expected = model.golden["output"]
+    if found.shape != expected.shape:
+        raise InputError(f"{model.folder / 'golden.npz'} does not fit the network: get the model again")
+    off = float(np.abs(found - expected).max())
+    if not off <= GOLDEN_TOLERANCE:  # NaN too
+        raise RunError(
+            f"{model.folder}: the network gives other values here than where it was trained (by {off:.2g}, at most "
+            f"{GOLDEN_TOLERANCE:g}): use the versions of Keras and its backend that are in spec.toml"
+        )
+    return off
+
+
+def _channels(folder: Path, spec: Spec) -> int:
+    """Count the channels of the encoding."""
+    try:
+        return len(encoding(spec.encoding, spec.min_count).channels)
+    except ValueError as error:
+        raise InputError(
+            f"{folder}: {error} (the model asks for it): use the popscan that trained the model"
+        ) from error
+
+
+def _check_shapes(folder: Path, spec: Spec, network: Any) -> Architecture:
+    """Refuse a network that is not what the specification says."""
+    try:
+        architecture, members = describe(network)
+    except (ValueError, AttributeError, TypeError, IndexError) as error:
+        raise InputError(f"{folder / 'architecture.json'} is no network of popscan's shape") from error
+    pairs = {
+        f"channels ({spec.encoding})": (architecture.channels, _channels(folder, spec)),
+        "extras": (architecture.extras, len(spec.extras)),
+        "outputs": (architecture.outputs, len(spec.outputs)),
+        "parts": (architecture.parts, spec.parts),
+        "members": (members, len(spec.seeds)),
+    }
+    for what, (found, expected) in pairs.items():
+        if found != expected:
+            raise InputError(f"{folder}: architecture.json has {found} {what}, and there must be {expected}")
+    if spec.extras != EXTRAS:
+        raise InputError(f"{folder}: extras are {', '.join(spec.extras)}, and this popscan makes {', '.join(EXTRAS)}")
+    return architecture
+
+
+def _layers(network: Any) -> str:
+    """Write the layers, without how they were trained."""
+    return json.dumps(_without_training(json.loads(network.to_json()))) + "\n"
+
+
+def _without_training(value: Any) -> Any:
+    """Leave out what `compile` left."""
+    if isinstance(value, dict):
+        return {key: _without_training(item) for key, item in value.items() if key != "compile_config"}
+    return [_without_training(item) for item in value] if isinstance(value, list) else value
+
+
+@contextlib.contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Give a draft of a folder, which takes its name at the end; what was there goes only then."""
+    load_keras()
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        if folder.exists():
+            folder.replace(old)
+        draft.replace(folder)
+    except OSError as error:
+        if old.exists() and not folder.exists():
+            old.replace(folder)
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        for left in (draft, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _sum(path: Path) -> str:
+    """Compute a file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

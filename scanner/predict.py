@@ -1,0 +1,296 @@
+"""Predictions of the networks for one part's windows, from the panels that this part and its neighbours kept.
+
+What a network says of a site depends on the used sites around it, by their number and not by their distance. So a
+part goes on to further neighbours until it has enough of them, or until the region ends: the result does not depend on
+how the region was cut.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.channels.encoding import REACH, Encoding, encode
+from scanner.channels.windows import window_extras, window_summaries
+from scanner.compute import Done, Job, part_name
+from scanner.errors import InputError
+from scanner.network import backend, reference, store
+from scanner.network.predict import Predictor, combine, interval
+from scanner.networks import FAR, Network
+from scanner.panels import PREFIX, Arrays, Panel, load
+from scanner.partition import Part
+from scanner.plan import Plan
+from scanner.reference import Mask
+from scanner.scores import Reason, column
+from scanner.windows import Float, Int
+
+GPU = {"GPU": 1.0}
+"""What a worker of an outside cluster must offer where networks are to run on graphics cards."""
+_LOADING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class NetTask:
+    """Predictions for one part.
+
+    Parameters
+    ----------
+    job
+        What all parts share.
+    part
+        The part whose windows get predictions.
+    first, last
+        The parts ``first:last`` are those of its region.
+    bounds
+        bp, 0-based half-open: the region.
+    mask
+        Callable stretches of the contig; None where everything is callable.
+    length
+        bp of the windows around every site; 0 for none.
+    """
+
+    job: Job
+    part: Part
+    first: int
+    last: int
+    bounds: tuple[int, int]
+    mask: Mask | None
+    length: int
+
+    @property
+    def records(self) -> int:
+        """Number of records of the part."""
+        return self.part.records
+
+    @property
+    def resources(self) -> Mapping[str, float]:
+        """What a worker of an outside cluster must offer."""
+        return GPU if self.job.networks.device == "gpu" else {}
+
+
+def net_name(index: int) -> str:
+    """Name the predictions for a part on disk."""
+    return f"net-{index:06d}"
+
+
+def net_tasks(plan: Plan, job: Job) -> list[NetTask]:
+    """List the parts, each with the run of parts that its neighbours are taken from."""
+    length = window_length(plan) if plan.networks.dense else 0
+    found = []
+    for part in plan.parts:
+        family = [other.index for other in plan.parts if other.segment == part.segment]
+        region = plan.regions[part.segment]
+        mask = plan.mask(region.contig)
+        found.append(NetTask(job, part, family[0], family[-1] + 1, (region.start, region.end), mask, length))
+    return found
+
+
+def window_length(plan: Plan) -> int:
+    """Give the length in bp of a scan's windows: the median where they differ."""
+    spec = plan.options.windows
+    if spec.kind == "bp":
+        return spec.window
+    lengths = np.concatenate([part.windows.end - part.windows.start for part in plan.parts])
+    return int(np.median(lengths))
+
+
+def compute_networks(task: NetTask) -> Done:
+    """Compute and commit the predictions for one part.
+
+    The file holds ``values`` and ``reasons`` (windows, columns), columns as `Networks.columns` lists them, and for
+    every panel ``dense_<number>``: (sites, 1 + scores) float64 of 0-based positions in the core and the scores of a
+    window around each. Its facts count, for every network, its windows and those unlike the training.
+
+    Raises
+    ------
+    InputError, OutputError
+        Where a network or a part is damaged.
+    """
+    job, part = task.job, task.part
+    parts = _Parts(task)
+    floors = parts.own["floors"]
+    values: list[Float] = []
+    reasons: list[NDArray[np.uint8]] = []
+    dense: Arrays = {}
+    unlike: dict[str, list[int]] = {}
+    populations = len(job.selection.populations)
+    for number, network in enumerate(job.networks.each):
+        tool = _tool(network, job.networks.device)
+        made = []
+        for population, draw in enumerate(job.networks.draws[number]):
+            stretch = _Stretch.around(task, parts, tool, (number, population, draw.size))
+            made.append(_predict(tool, stretch, part.windows.start, part.windows.end, [floors]))
+            if task.length:
+                dense[f"dense_{number * populations + population}"] = _dense(task, tool, stretch)
+        for score in range(len(network.scores)):
+            columns = [column(found[:, score], *missing) for found, missing in made]
+            values += [one.values for one in columns]
+            reasons += [one.reasons for one in columns]
+        unlike[network.spec.id] = _count_unlike(values[-populations:])
+    arrays: Arrays = {"values": np.column_stack(values), "reasons": np.column_stack(reasons), **dense}
+    job.store.save(net_name(part.index), arrays, {"unlike": unlike})
+    return Done(part.index, part.records)
+
+
+def count_unlike(job: Job, parts: Sequence[Part]) -> dict[str, tuple[int, int]]:
+    """Count, for every network, the windows unlike those of its training, and all that have a value.
+
+    Windows of several populations count each by itself.
+    """
+    found: dict[str, Counter[int]] = {network.spec.id: Counter() for network in job.networks.each}
+    for part in parts:
+        facts = job.store.facts(net_name(part.index)) or {"unlike": {}}
+        for name, counts in facts["unlike"].items():
+            found[name].update(dict(enumerate(counts)))
+    return {name: (counts[0], counts[1]) for name, counts in found.items()}
+
+
+@dataclass(frozen=True)
+class _Tool:
+    """A network that is ready to compute."""
+
+    predictor: Predictor
+    how: Encoding
+    reference: Mapping[str, NDArray[Any]]
+    min_sites: int
+
+    @property
+    def flank(self) -> int:
+        """Used sites on each side that what is said of a site depends on."""
+        return REACH + self.predictor.halo
+
+
+def _tool(network: Network, device: str) -> _Tool:
+    """Load a network, once a process."""
+    with _LOADING:
+        return _load(network.folder, network.digest, network.min_sites, device)
+
+
+@functools.cache
+def _load(folder: Path, digest: str, min_sites: int, device: str) -> _Tool:
+    """Load a network; one thread computes where there is no graphics card, for processes are the parallelism."""
+    chosen = backend.choose_device(device, threads=1)
+    model = store.load(folder)
+    if model.digest != digest:
+        raise InputError(f"{folder} was replaced while it was used: scan again")
+    store.check_golden(model)
+    how = Network(folder, model.spec, digest).encoding
+    return _Tool(Predictor(model, backend.BATCH_SITES[chosen]), how, model.reference, min_sites)
+
+
+class _Parts:
+    """The panels of a region's parts, each read from disk when it is asked for."""
+
+    def __init__(self, task: NetTask) -> None:
+        self._store = task.job.store
+        self._held: dict[int, Arrays] = {}
+        self.first, self.last = task.first, task.last
+        self.own = self._store.load(part_name(task.part.index))
+        self._held[task.part.index] = self._panels(self.own)
+
+    def __getitem__(self, index: int) -> Arrays:
+        """Give the panels of a part."""
+        if index not in self._held:
+            self._held[index] = self._panels(self._store.load(part_name(index)))
+        return self._held[index]
+
+    @staticmethod
+    def _panels(arrays: Arrays) -> Arrays:
+        return {name: array for name, array in arrays.items() if name.startswith(PREFIX)}
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """What a network sees of one population around a part: the panel, and the used sites of it with their features."""
+
+    panel: Panel
+    positions: Int
+    values: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+    @classmethod
+    def around(cls, task: NetTask, parts: _Parts, tool: _Tool, key: tuple[int, int, int]) -> _Stretch:
+        """Gather the sites that the windows of a part, and its core, depend on; key: network, population, size."""
+        panel, (low, high) = _gather(task, parts, tool, key), _reach(task)
+        used = panel.used(tool.how)
+        first, last = np.searchsorted(used.positions, (low, high))
+        near = used.take(slice(max(0, int(first) - tool.flank), int(last) + tool.flank))
+        encoded = encode(near.positions, near.haplotypes(), tool.how)
+        return cls(panel, near.positions, encoded.values, tool.predictor.features(encoded.values))
+
+
+def _reach(task: NetTask) -> tuple[int, int]:
+    """Give the bounds, in bp, of all that predictions are made for."""
+    (low, high), half = task.part.core, task.length
+    windows = task.part.windows
+    ends = (int(windows.start.min()), int(windows.end.max())) if len(windows) else (low, high)
+    return max(task.bounds[0], min(ends[0], low - half)), min(task.bounds[1], max(ends[1], high + half))
+
+
+def _gather(task: NetTask, parts: _Parts, tool: _Tool, key: tuple[int, int, int]) -> Panel:
+    """Join the panels of as many parts as hold enough used sites on each side."""
+    low, high = _reach(task)
+
+    def used(index: int, above: int, below: int) -> int:
+        positions = load([parts[index]], *key).used(tool.how).positions
+        return int(np.searchsorted(positions, below) - np.searchsorted(positions, above))
+
+    first, last = task.part.index, task.part.index + 1
+    missing = tool.flank - used(first, 0, low)
+    while missing > 0 and first > parts.first:
+        first -= 1
+        missing -= used(first, 0, low)
+    missing = tool.flank - used(last - 1, high, task.bounds[1])
+    while missing > 0 and last < parts.last:
+        last += 1
+        missing -= used(last - 1, high, task.bounds[1])
+    return load([parts[index] for index in range(first, last)], *key)
+
+
+Missing = list[tuple[NDArray[np.bool_], Reason]]
+
+
+def _predict(
+    tool: _Tool, stretch: _Stretch, start: Int, end: Int, floors: Sequence[NDArray[np.uint8]]
+) -> tuple[Float, Missing]:
+    """Predict for windows: (windows, scores) as `Network.scores`, and why some shall have no value."""
+    first, last = np.searchsorted(stretch.positions, start), np.searchsorted(stretch.positions, end)
+    extras = window_extras(stretch.panel.size, start, end, last - first)
+    raw = tool.predictor.windows(stretch.features, stretch.positions, start, end, extras)
+    value, low, high = interval(*combine(raw, tool.predictor.spec), tool.predictor.spec)
+    bounds = np.stack([value, low, high], axis=2).reshape(len(start), -1)
+    far = reference.score(tool.reference, window_summaries(stretch.values, first, last, extras))
+    missing: Missing = [(floor == reason, reason) for floor in floors for reason in Reason if reason]
+    missing += stretch.panel.unfit(tool.how, start, end)
+    missing.append((last - first < tool.min_sites, Reason.FEW_SITES))
+    return np.column_stack([bounds, far]), missing
+
+
+def _dense(task: NetTask, tool: _Tool, stretch: _Stretch) -> Float:
+    """Predict for a window around every used site of the core: (sites, 1 + scores), NaN where one has no value."""
+    first, last = np.searchsorted(stretch.positions, task.part.core)
+    positions = stretch.positions[first:last]
+    start = np.maximum(positions - task.length // 2, task.bounds[0])
+    end = np.minimum(positions - task.length // 2 + task.length, task.bounds[1])
+    inside = np.searchsorted(stretch.positions, end) - np.searchsorted(stretch.positions, start)
+    floors = np.where(inside < task.job.min_sites, np.uint8(Reason.FEW_SITES), np.uint8(0))
+    if task.mask is not None:
+        bare = task.mask.callable_bp(start, end) < task.job.min_callable * (end - start)
+        floors[bare] = Reason.UNCALLABLE
+    found, missing = _predict(tool, stretch, start, end, [floors])
+    scores = [column(found[:, at], *missing).values for at in range(found.shape[1] - 1)]
+    return np.column_stack([positions.astype(np.float64), *scores])
+
+
+def _count_unlike(columns: Sequence[Float]) -> list[int]:
+    """Count the windows that lie out of range, and those that have a value."""
+    far = np.concatenate(columns)
+    return [int((far > FAR).sum()), int(np.isfinite(far).sum())]

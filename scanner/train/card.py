@@ -1,0 +1,131 @@
+"""The model card: what a model is for, how it was made, how well it does, and where it must not be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.network.fit import Epoch
+from scanner.network.spec import Spec
+from scanner.simulate.recipe import Recipe
+from scanner.train.assemble import Predicted
+from scanner.train.figures import accuracy, learning_curves, reliability
+
+FIGURES = ("learning.svg", "accuracy.svg", "reliability.svg")
+
+
+def figures(spec: Spec, histories: Sequence[Sequence[Epoch]], fresh: Predicted) -> dict[str, str]:
+    """Draw the figures of a card.
+
+    Parameters
+    ----------
+    spec
+        The model's contract.
+    histories
+        What every pass of every network gave.
+    fresh
+        What the model says of fresh simulations.
+
+    Returns
+    -------
+    File name to SVG text, as `FIGURES`.
+    """
+    output = spec.outputs[0]
+    label = f"{output.transform} {output.name.replace('_', ' ')}"
+    shares = np.linspace(0.05, 0.95, 19)
+    drawn = (
+        learning_curves(histories),
+        accuracy(fresh.targets, fresh.mean, label),
+        reliability(shares, coverage(fresh, shares, output.interval)),
+    )
+    return dict(zip(FIGURES, drawn, strict=True))
+
+
+def coverage(predicted: Predicted, shares: NDArray[np.float64], interval: float) -> NDArray[np.float64]:
+    """Measure how much of the truth lies in intervals of several shares.
+
+    The 90% interval is the calibrated one; the others are those of a normal distribution that has it.
+
+    Parameters
+    ----------
+    predicted
+        Windows with their truth.
+    shares
+        Nominal shares, between 0 and 1.
+    interval
+        Sigmas on each side that hold 90%.
+
+    Returns
+    -------
+    Measured shares.
+    """
+    normal = NormalDist()
+    widths = np.array([normal.inv_cdf((1 + share) / 2) for share in shares]) / normal.inv_cdf(0.95) * interval
+    away = np.abs(predicted.targets - predicted.mean) / predicted.sigma
+    return np.asarray((away[:, None] <= widths).mean(axis=0))
+
+
+def write_card(spec: Spec, recipe: Recipe, metrics: Mapping[str, Any], table: str) -> str:
+    """Write the card.
+
+    Parameters
+    ----------
+    spec, recipe
+        The model's contract and its recipe.
+    metrics, table
+        What it was measured to do on fresh simulations, as numbers and as text.
+    """
+    output = spec.outputs[0]
+    rows = "\n".join(f"| {name.replace('_', ' ')} | {_bounds(bounds)} |" for name, bounds in spec.ranges.items())
+    made = ", ".join(f"{name} {version}" for name, version in spec.versions.items())
+    return f"""# {spec.id}
+
+{spec.title}. {len(spec.seeds)} networks, averaged; licence of the weights: {spec.licence}.
+
+- **Predicts** `{output.name}` ({output.unit}) in every window, with 90% of the truth between `{output.name}_low`
+  and `{output.name}_high`, and `{spec.id}_out_of_range`.
+- **Reads** one population, phased; channels `{spec.encoding}` of the sites whose rarer allele is seen at least
+  {spec.min_count}x.
+- **Was trained** on {recipe.simulations:,} simulations (seed {recipe.seed}, [recipe.toml](recipe.toml)) by {made}.
+
+## Where it may be used
+
+Values of the training windows; outside of them `{spec.id}_out_of_range` comes close to 1, and the numbers mean little.
+
+| | from - to |
+|---|---|
+| window (bp) | {_bounds(spec.window)} |
+{rows}
+
+Sites, density and missing genotypes: the middle 99%. The simulations know neither selection nor gene conversion,
+nor any history but those of the recipe.
+
+## How well it does
+
+On {metrics["simulations"]:,} fresh simulations of the same recipe (seed {metrics["seed"]}), beside baselines that
+were trained on {metrics["trained_on"]:,} of the simulations that the network was trained on:
+
+```text
+{table.rstrip()}
+```
+
+![validation error by pass](learning.svg)
+![predictions against the truth](accuracy.svg)
+![share of the truth inside intervals](reliability.svg)
+"""
+
+
+def _bounds(bounds: Sequence[float]) -> str:
+    """Write a range.
+
+    Examples
+    --------
+    >>> _bounds((0.0, 1.5e-08)), _bounds((20.0, 500.0))
+    ('0 - 1.5e-08', '20 - 500')
+    """
+    return " - ".join("?" if math.isnan(value) else f"{value:.4g}" for value in bounds)

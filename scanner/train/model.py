@@ -1,0 +1,66 @@
+"""The end of a training: join the networks, measure them on fresh simulations, write the model folder with its card."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scanner.evaluate.folders import Request, Workers, evaluate_model
+from scanner.evaluate.report import table
+from scanner.evaluate.run import NETWORK, Evaluation
+from scanner.files import read_lines
+from scanner.network.spec import Spec
+from scanner.train.assemble import Predicted, assemble
+from scanner.train.card import figures, write_card
+from scanner.train.run import Progress, histories
+from scanner.train.seeds import Work
+
+
+def publish_model(
+    work: Work, out: Path, workers: Workers, progress: Progress, *, options: Mapping[str, Any] | None = None
+) -> str:
+    """Write the model folder of networks that were trained.
+
+    Parameters
+    ----------
+    work
+        The recipe, its simulations, and the trained networks.
+    out
+        The model folder; one that is there is replaced.
+    workers
+        Who simulates and looks.
+    progress
+        Hears how far it is.
+    options
+        Fields of `scanner.evaluate.folders.Request` that differ from their defaults.
+
+    Returns
+    -------
+    What the evaluation gave, as text.
+    """
+    made = assemble(work)
+    recipe = "".join(read_lines(work.simulations.folder / "recipe.toml"))
+    draft = work.folder / "model"
+    made.save(draft, {"recipe.toml": recipe, "metrics.json": "{}\n", "README.md": ""})
+    request = Request(draft, training=work.simulations.folder, **(options or {}))
+    found = evaluate_model(request, work.folder / "evaluation", workers, progress)
+    text = table(found.metrics)
+    texts = {
+        "recipe.toml": recipe,
+        "metrics.json": json.dumps(found.metrics, indent=1, allow_nan=False) + "\n",
+        "README.md": write_card(made.spec, work.simulations.recipe, found.metrics, text),
+        **figures(made.spec, histories(work), learned(found, made.spec)),
+    }
+    made.save(out, texts)
+    return text
+
+
+def learned(found: Evaluation, spec: Spec) -> Predicted:
+    """Put what an evaluation found, natural logarithms, on the scale on which the network learned."""
+    output = spec.outputs[0]
+    unit = 1.0 if output.transform == "ln" else math.log(10)
+    sigma = (found.estimates["high"] - found.estimates["low"]) / (2 * output.interval)
+    return Predicted(found.estimates[NETWORK] / unit, sigma / unit, found.truth / unit, found.facts)

@@ -1,0 +1,160 @@
+"""Simulations as training examples: what a scan would see, packed without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_training import RECIPE
+
+from scanner.channels.encoding import encode
+from scanner.errors import InputError
+from scanner.simulate.coalescent import Simulation, simulate_one
+from scanner.simulate.observe import observe
+from scanner.simulate.recipe import Recipe, parse_recipe
+from scanner.simulate.sets import complete, open_set
+from scanner.train.examples import TILE, Example, View, batches, look, see, view
+from scanner.train.looks import plan_looks, prepare, read
+from scanner.train.options import training_options
+
+FLANK, WINDOWS = 7, 4
+
+
+def recipe(*changes: tuple[str, str]) -> Recipe:
+    text = RECIPE
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return parse_recipe(text, "tiny.toml")
+
+
+def sight_of(made: Recipe, index: int, how: View) -> tuple[Simulation, Example]:
+    simulation = simulate_one(made, index)
+    sight = see(simulation, made, how, np.random.default_rng(index))
+    assert sight is not None
+    return simulation, look(sight, how)
+
+
+@pytest.mark.parametrize("index", range(12))
+def test_an_example_holds_the_channels_of_its_windows(index: int) -> None:
+    made = recipe()
+    how = view(made, flank=FLANK, windows=WINDOWS)
+    simulation = simulate_one(made, index)
+    sight = see(simulation, made, how, np.random.default_rng(index))
+    assert sight is not None
+    example = look(sight, how)
+    seen = observe(simulation, made.observation, np.random.default_rng(index))
+    whole = encode(seen.positions, seen.haplotypes, how.encoding)
+    used = seen.positions[whole.sites]
+    for number, (start, end) in enumerate(zip(sight.start, sight.end, strict=True)):
+        inside = (used >= start) & (used < end)
+        rows = slice(example.first[number], example.last[number])
+        np.testing.assert_array_equal(example.values[rows], whole.values[inside])
+        edges = start + np.arange(how.parts + 1) * (end - start) / how.parts
+        naive = np.searchsorted(edges, used[inside], side="right") - 1
+        np.testing.assert_array_equal(example.part[rows], naive)
+        truth = np.log10(simulation.parameters["recombination_rate"])
+        assert example.targets[number] == pytest.approx(truth)
+        assert example.facts["sites"][number] == inside.sum()
+        assert example.facts["length"][number] == end - start
+    assert (sight.start[1:] == sight.end[:-1]).all()
+    assert 0 <= sight.start[0] < sight.end[-1] <= simulation.length
+
+
+def test_flanks_are_the_neighbouring_sites() -> None:
+    made = recipe(("windows = { uniform = [10000, 30000] }", "windows = 5000\nwindows_per_simulation = 1"))
+    how = view(made, flank=FLANK, windows=WINDOWS)
+    _, example = sight_of(made, 3, how)
+    assert example.first[0] == FLANK
+    assert len(example.values) == example.last[0] + FLANK
+
+
+def test_the_scaled_rate_is_four_n_r() -> None:
+    made = recipe(('encoding = "folded-1"', 'encoding = "folded-1"\ntarget = "rho"'))
+    how = view(made, flank=FLANK, windows=WINDOWS)
+    simulation, example = sight_of(made, 1, how)
+    np.testing.assert_allclose(
+        example.targets, np.log(4 * 5000 * simulation.parameters["recombination_rate"]), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("tiles", [1, 3])
+def test_batches_hold_every_window_once(tiles: int) -> None:
+    made = recipe()
+    how = view(made, flank=FLANK, windows=WINDOWS)
+    found = [sight_of(made, index, how)[1] for index in range(40)]
+    cells, gap = how.windows * how.parts, 5
+    examples = iter(found)
+    windows = 0
+    for batch in batches(iter(found), how, gap=gap, tiles=tiles):
+        assert batch.inputs["sites"].shape[:2] == (tiles, TILE)
+        for tile in range(tiles):
+            real = np.flatnonzero(batch.inputs["mask"][tile])
+            starts = [0, *(np.flatnonzero(np.diff(real) > 1) + 1)]
+            slot = 0
+            for begin, end in zip(starts, [*starts[1:], len(real)], strict=True):
+                if begin == end:
+                    continue
+                rows = real[begin:end]
+                example = next(examples)
+                np.testing.assert_array_equal(batch.inputs["sites"][tile, rows], example.values)
+                for first, last, extra, target in zip(
+                    example.first, example.last, example.extras, example.targets, strict=True
+                ):
+                    inside = rows[first:last]
+                    np.testing.assert_array_equal(
+                        batch.inputs["ids"][tile, inside], slot * how.parts + example.part[first:last]
+                    )
+                    np.testing.assert_array_equal(batch.inputs["extras"][tile, slot], extra)
+                    assert batch.targets[tile, slot, 0] == np.float32(target)
+                    assert batch.weights[tile, slot] == 1
+                    slot += 1
+            windows += slot
+            assert batch.weights[tile].sum() == slot <= WINDOWS
+            outside = np.setdiff1d(np.arange(TILE), real)
+            assert (batch.inputs["ids"][tile, outside] == cells).all()
+    assert next(examples, None) is None
+    assert windows == sum(len(example.first) for example in found)
+
+
+def test_looks_come_back_as_they_were_made(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.replace("simulations = 500", "simulations = 20"))
+    made = open_set(path, tmp_path / "set")
+    assert sum(complete(made, map)) == 20
+    how = view(made.recipe, flank=FLANK, windows=WINDOWS)
+    first, second = plan_looks(made, how, tmp_path / "examples", 2)
+    assert prepare(first) == 20
+    before = first.store.facts(first.name)
+    assert prepare(first) == 20
+    assert first.store.facts(first.name) == before
+    prepare(second)
+    one, other = list(read(first)), list(read(second))
+    assert len(one) > 10
+    for example in one:
+        assert example.values.dtype == np.float32
+        assert np.isfinite(example.values).all()
+        assert len(example.part) == len(example.values)
+        assert set(example.facts) >= {"haplotypes", "length", "sites", "missing", "size", "recombination_rate"}
+    sizes = [float(example.facts["haplotypes"][0]) for example in one]
+    assert sizes != [float(example.facts["haplotypes"][0]) for example in other]
+    assert 16 <= min(sizes) < max(sizes) <= 24
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("width = 8", "width = 2", "network.width must be a whole number from 4 to 256, not 2"),
+        ("width = 8", "depth = 8", "unknown field network.depth"),
+        ("epochs = 6", "epochs = 0", "training.epochs must be a whole number from 1"),
+        ("epochs = 6", "epochen = 6", "unknown field training.epochen"),
+        ("dilations = [1, 2]", "dilations = [0]", "network.dilations must be whole numbers from 1 to 64"),
+        ("validation = 0.5", "validation = 1.5", "training.validation must lie between 0 and 1"),
+        ('encoding = "folded-1"', 'encoding = "folded-9"', "no encoding of sites is called 'folded-9'"),
+        ('encoding = "folded-1"', 'target = "speed"', "network.target 'speed' is not known: there is rate, rho"),
+    ],
+)
+def test_a_wrong_field_is_named(old: str, new: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence.replace("[", r"\[").replace("]", r"\]")):
+        training_options(recipe((old, new)))
