@@ -27,8 +27,9 @@ $(VENV)/made:
 	@touch $@
 
 $(VENV)/installed: $(VENV)/made $(SOURCES)
-	@echo "installing popscan into $(VENV) ..."
-	@$(PIP) install --editable .
+	@echo "installing popscan and what its networks need into $(VENV) ..."
+	@$(PIP) install --editable '.[cpu]' \
+	    || { echo 'TensorFlow cannot be installed here: going on without networks'; $(PIP) install --editable .; }
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/installed

@@ -57,7 +57,7 @@ def similarity_order(alleles: NDArray[np.int8]) -> Int:
     Examples
     --------
     >>> similarity_order(np.array([[1, -1, -1, -1], [1, -1, 1, -1], [1, -1, 1, 1]], np.int8)).tolist()
-    [2, 3, 0, 1]
+    [2, 0, 3, 1]
     """
     values = alleles.astype(np.float32)  # whole numbers up to 2^24 are exact
     alike = values.T @ values

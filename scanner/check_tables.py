@@ -115,7 +115,8 @@ def _pairs(start: NDArray[np.int64], end: NDArray[np.int64]) -> Bounds:
 def _check_sites(result: Result) -> Findings:
     """Read the scores of sites, where there are any, directly and through the index."""
     path = result.directory / SITES
-    wanted = [score.column for score in result.run.scores if score.name in SITE_SCORES]
+    names = {*SITE_SCORES, *result.run.record.get("dense", ())}
+    wanted = [score.column for score in result.run.scores if score.name in names]
     if not wanted:
         return
     table = read_table(path)

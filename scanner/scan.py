@@ -21,6 +21,7 @@ from scanner.partition import Part
 from scanner.parts import PartStore
 from scanner.plan import Plan, make_plan
 from scanner.publish import Published, present, publish
+from scanner.statistics.registry import ScoreColumn
 from scanner.workers import Mapper, uninterrupted
 from scanner.workspace import Workspace
 
@@ -316,8 +317,14 @@ def _record(
         **presentation(options),
         **_content(plan),
         "models": _models(plan, unlike),
+        "dense": list(dict.fromkeys(column.name for column in _at_sites(plan))),
         "seed": None,
     }
+
+
+def _at_sites(plan: Plan) -> list[ScoreColumn]:
+    """List what the networks give at every site."""
+    return plan.networks.site_columns(list(plan.selection.populations), suffix=plan.selection.named)
 
 
 def _models(plan: Plan, unlike: Mapping[str, tuple[int, int]]) -> dict[str, Any]:

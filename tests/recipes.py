@@ -37,7 +37,7 @@ demes:
   ancestors: [old]
   epochs: [{end_time: 500, start_size: 900}, {end_time: 0, start_size: 400, end_size: 4000}]
 - name: B
-  ancestors: [old]
+  ancestors: [A]
   start_time: 2000
   epochs: [{start_size: 250}]
 migrations:

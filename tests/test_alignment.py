@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def lines(count: int, seed: int) -> tuple[list[Aligned], np.ndarray]:
 
 @needs_keras
 @quiet
-def test_the_network_learns_and_does_so_again(tmp_path) -> None:  # noqa: ANN001
+def test_the_network_learns_and_does_so_again(tmp_path: Path) -> None:
     from scanner.evaluate.alignment import fit
     from scanner.network.backend import load_keras
 

@@ -174,10 +174,10 @@ def test_linkage_at_every_lag(panel):
 
 
 @settings(max_examples=25, deadline=None)
-@given(panels())
-def test_the_nearest_incompatible_sites(panel):
+@given(panels(), st.sampled_from([FOLDED, POLARISED]))
+def test_the_nearest_incompatible_sites(panel, how):
     positions, alleles = panel
-    sites, found = run(positions, alleles, FOLDED)
+    sites, found = run(positions, alleles, how)
     for at in range(len(sites)):
         for side, step in (("left", -1), ("right", 1)):
             bp, count = naive_side(positions[sites], alleles[sites], at, step)
@@ -263,16 +263,15 @@ def test_where_the_contig_is_cut_does_not_matter(how, missing):
         assert same(crop.values[first - low : last - low], whole.values[first:last])
 
 
-def test_the_reach_is_used_up():
-    """Two incompatible sites 95 apart see each other, and not from one site farther away."""
+@pytest.mark.parametrize(("apart", "seen"), [(95, True), (96, False)])
+def test_the_reach_is_used_up(apart, seen):
+    """Incompatible sites 95 apart see each other across compatible ones, and not from one site farther away."""
     assert REACH == 95
-    for apart, seen in ((95, True), (96, False)):
-        alleles = np.zeros((apart + 1, 6), np.int8)
-        alleles[:, 5] = 1
-        alleles[0], alleles[-1] = (0, 0, 0, 1, 1, 1), (0, 1, 0, 1, 0, 1)
-        _, found = run(np.arange(apart + 1), alleles, FOLDED)
-        assert (found["incompatible_right_bp"][0] < math.log10(50_000) - 3.1) == seen
-        assert (found["incompatible_left_bp"][-1] < math.log10(50_000) - 3.1) == seen
+    one, other = (0, 0, 0, 1, 1, 1), (0, 1, 0, 1, 0, 1)
+    found = run(np.arange(apart + 1), np.array([*[one] * apart, other], np.int8), FOLDED)[1]
+    assert (found["incompatible_right_bp"][0] < math.log10(50_000) - 3.1) == seen
+    found = run(np.arange(apart + 1), np.array([other, *[one] * apart], np.int8), FOLDED)[1]
+    assert (found["incompatible_left_bp"][-1] < math.log10(50_000) - 3.1) == seen
 
 
 # Choices of sites

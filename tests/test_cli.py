@@ -83,7 +83,8 @@ CHANGES_THE_TABLE = (
 ELSEWHERE = {
     "--out": "everywhere", "--models": "test_bad_input", "--threads": "test_workers", "--scheduler": "test_workers",
     "--force": "test_resume", "--genome": "here", "--quiet": "here", "--debug": "test_bad_input", "--help": "here",
-    "--email": "the hub's tests", "--genes": "the genes' tests",
+    "--email": "the hub's tests", "--genes": "the genes' tests", "--dense": "test_scan_networks",
+    "--device": "test_scan_networks",
 }  # fmt: skip
 
 

@@ -103,10 +103,17 @@ def test_strata_of_few_values_and_of_none() -> None:
     ]
 
 
+def test_what_is_not_known_is_in_no_stratum() -> None:
+    values = np.append(np.arange(20.0), np.nan)
+    (found,) = measures.strata({"size": values}, ["size"]).values()
+    assert [int(stratum.inside.sum()) for stratum in found] == [4, 4, 4, 4, 4]
+    assert not any(stratum.inside[-1] for stratum in found)
+
+
 def test_rho_stands_beside_what_was_published_in_that_setting_only() -> None:
     rho = np.array([50.0, 70.0, 600.0, 9999.0])
     facts = {"haplotypes": np.full(4, 50.0), "length": np.full(4, 20_000.0), "size": np.full(4, 5000.0)}
-    found = measures.by_rho(rho, {"network": rho + [10.0, -10.0, 5.0, 0.0]}, facts)
+    found = measures.by_rho(rho, {"network": rho + np.array([10.0, -10.0, 5.0, 0.0])}, facts)
     assert found == [
         {"rho": "10 to 100", "windows": 2, "network": 10.0, "LDhat": 18.5, "published CNN": 32.9},
         {"rho": "500 to 1,000", "windows": 1, "network": 5.0, "LDhat": 186.0, "published CNN": 264.0},

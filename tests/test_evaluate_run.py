@@ -113,11 +113,17 @@ def test_the_order_of_results_does_not_matter(setting: run.Setting, evaluation: 
     again = run.evaluate(setting, noisy(0.2), backwards, heard)
     assert again.metrics == evaluation.metrics
     assert heard.stages == [("looking", 300), ("training baselines", 1), ("looking", 80)]
+    assert heard.done == 300 + 1 + 80
 
 
-def test_fewer_simulations_train_the_baselines_where_that_is_asked(setting: run.Setting) -> None:
-    found = run.evaluate(replace(setting, limit=250), noisy(0.2))
-    assert found.metrics["trained_on"] == 250
+def test_fewer_simulations_train_the_baselines_where_that_is_asked(
+    setting: run.Setting, evaluation: run.Evaluation
+) -> None:
+    heard = Heard()
+    found = run.evaluate(replace(setting, limit=240), noisy(0.2), map, heard)
+    assert found.metrics["trained_on"] == 250  # whole shards
+    assert heard.stages[0] == ("looking", 250)
+    assert found.metrics["overall"]["boosting"] != evaluation.metrics["overall"]["boosting"]
 
 
 def test_a_network_may_stand_alone(setting: run.Setting) -> None:
@@ -137,7 +143,7 @@ def test_the_alignment_network_is_a_baseline(setting: run.Setting) -> None:
     assert 0.2 < found["alignment"]["ln_rmse"] < 2.5
 
 
-def test_what_cannot_be_evaluated_is_refused(setting: run.Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_evaluated_is_refused(setting: run.Setting) -> None:
     with pytest.raises(UsageError, match="no baseline is called 'forest': there is none, boosting, alignment"):
         run.evaluate(replace(setting, baselines=("forest",)), noisy(0.2))
     with pytest.raises(UsageError, match="baselines need simulations"):
@@ -159,6 +165,13 @@ def test_files_hold_it_all_and_are_the_same_each_time(evaluation: run.Evaluation
     columns = dict(zip(names, np.array([line.split("\t") for line in lines[1:]], float).T, strict=True))
     np.testing.assert_allclose(columns["truth"], np.exp(evaluation.truth), rtol=1e-5)
     np.testing.assert_allclose(columns["low"], np.exp(evaluation.estimates["low"]), rtol=1e-5)
+
+
+def test_what_was_not_drawn_is_na(evaluation: run.Evaluation) -> None:
+    scale = np.full(len(evaluation.truth), np.nan)
+    scale[0] = 2
+    lines = report.predictions(replace(evaluation, facts={"scale": scale})).splitlines()
+    assert [line.split("\t")[-1] for line in lines[:3]] == ["scale", "2", "NA"]
 
 
 def test_the_table_shows_every_estimate_and_stratum(evaluation: run.Evaluation) -> None:

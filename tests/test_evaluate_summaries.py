@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -88,13 +87,13 @@ def test_counts_stand_in_proportion_too() -> None:
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, np.ndarray]:
     """Summaries and ln rho of 750 quick simulations."""
     folder: Path = tmp_path_factory.mktemp("quick")
     held = simulate(folder, 750)
     how = training_options(held.recipe).how
     found = [one for shard in range(held.shards) for one in sights(held, shard, how, [1, 0])]
-    yield np.concatenate([summaries(one) for one in found]), np.concatenate([one.targets for one in found])
+    return np.concatenate([summaries(one) for one in found]), np.concatenate([one.targets for one in found])
 
 
 def test_boosting_beats_the_best_single_summary(known: tuple[np.ndarray, np.ndarray]) -> None:

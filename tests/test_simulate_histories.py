@@ -35,6 +35,12 @@ def pair_time(found: msprime.Demography, *populations: str) -> float:
     return float(found.debug().mean_coalescence_time(lineages))
 
 
+def apart(found: msprime.Demography, times: np.ndarray, *populations: str) -> np.ndarray:
+    """Give the probability that two haplotypes have no common ancestor yet, at times in generations."""
+    lineages = {name: populations.count(name) for name in populations}
+    return np.asarray(found.debug().coalescence_rate_trajectory(times, lineages, double_step_validation=False)[1])
+
+
 def step_time(sizes: list[float], times: list[float]) -> float:
     """Give the same for sudden changes of size: the integral of the probability that it lies further back."""
     bounds, apart, total = [0.0, *times, math.inf], 1.0, 0.0
@@ -46,7 +52,7 @@ def step_time(sizes: list[float], times: list[float]) -> float:
 
 def test_a_constant_size() -> None:
     found, population, numbers = drawn(history("kind = 'constant'\nsize = 1234"))
-    assert pair_time(found, population, population) == pytest.approx(2 * 1234, rel=1e-6)
+    assert pair_time(found, population, population) == pytest.approx(2 * 1234, rel=2e-3)
     assert numbers == {"history": 0.0, "size": 1234.0}
 
 
@@ -69,7 +75,8 @@ def test_the_oracle_of_sudden_changes() -> None:
 
 
 def test_a_demes_file(tmp_path: Path) -> None:
-    text = "time_units: generations\ndemes:\n- name: X\n  epochs: [{end_time: 900, start_size: 800}, {end_time: 150, start_size: 4000}, {start_size: 300}]\n"
+    epochs = "[{end_time: 900, start_size: 800}, {end_time: 150, start_size: 4000}, {start_size: 300}]"
+    text = f"time_units: generations\ndemes:\n- name: X\n  epochs: {epochs}\n"
     (tmp_path / "m.yaml").write_text(text)
     found, population, numbers = drawn(history("kind = 'demes'\nfile = 'm.yaml'\npopulation = 'X'", tmp_path))
     assert (population, numbers) == ("X", {"history": 0.0, "size": 300.0})
@@ -83,7 +90,8 @@ def test_a_model_of_stdpopsim() -> None:
         history("kind = 'stdpopsim'\nspecies = 'HomSap'\nmodel = 'Africa_1T12'\npopulation = 'AFR'")
     )
     truth = stdpopsim.get_species("HomSap").get_demographic_model("Africa_1T12").model
-    assert pair_time(found, population, population) == pair_time(truth, "AFR", "AFR")
+    times = np.linspace(0, 20_000, 30)
+    assert apart(found, times, population, population).tolist() == apart(truth, times, "AFR", "AFR").tolist()
 
 
 @pytest.mark.parametrize(
@@ -102,11 +110,14 @@ def test_a_scale_multiplies_all_diversity(tmp_path: Path, text: str, pairs: list
     (tmp_path / "m.yaml").write_text(DEMES)
     plain = drawn(history(text, tmp_path))[0]
     scaled, population, numbers = drawn(history(f"{text}\nscale = 2.5", tmp_path))
+    times = np.linspace(0, 8000, 100)
     for pair in pairs:
-        assert pair_time(scaled, *pair) == pytest.approx(2.5 * pair_time(plain, *pair), rel=2e-3)
+        before, after = apart(plain, times, *pair), apart(scaled, 2.5 * times, *pair)
+        assert before[-1] < 0.9
+        np.testing.assert_allclose(after, before, rtol=5e-3)  # as exact as msprime works it out
     today = {item.name: item.initial_size for item in plain.populations}
     assert numbers == {"history": 0.0, "size": 2.5 * today[population], "scale": 2.5}
-    assert drawn(history(text, tmp_path))[0] == plain, "the model that is kept must not change"
+    assert str(drawn(history(text, tmp_path))[0]) == str(plain), "the model that is kept must not change"
 
 
 def test_bottlenecks_are_scaled_too() -> None:
@@ -141,14 +152,16 @@ def test_simulations_have_the_diversity_of_their_history(tmp_path: Path, text: s
     (tmp_path / "m.yaml").write_text(DEMES)
     asked = recipe((HISTORY, f"[[history]]\n{text}\n"), ("{ log_uniform = [1e-8, 1e-6] }", "1e-6"), folder=tmp_path)
     if expected is None:
-        expected = pair_time(drawn(asked.histories[0])[0], "B", "B")
+        times = np.linspace(0, 3000, 300)  # further back all are in one population of 700
+        probability = apart(drawn(asked.histories[0])[0], times, "B", "B")
+        expected = float(np.trapezoid(probability, times) + probability[-1] * 2 * 700)
     values = []
-    for index in range(150):
+    for index in range(40):
         alleles = simulate_one(asked, index).alleles.astype(float)
         count, size = alleles.sum(axis=1), alleles.shape[1]
         values.append(float((2 * count * (size - count) / (size * (size - 1))).sum()))
     error = np.std(values) / math.sqrt(len(values))
-    assert error < 0.12 * np.mean(values), "or the test tells nothing"
+    assert error < 0.2 * np.mean(values), "or the test tells nothing"
     assert np.mean(values) == pytest.approx(2 * 3e-7 * expected * 3000, abs=3.5 * error)
 
 
@@ -193,14 +206,21 @@ def test_what_can_be_simulated_passes(tmp_path: Path) -> None:
     check_histories((*recipe().histories, history("kind = 'demes'\nfile = 'm.yaml'\npopulation = 'A'", tmp_path)))
 
 
-def test_what_msprime_refuses_is_said_in_a_sentence(tmp_path: Path) -> None:
-    """Nobody of the ancestral population lives today."""
+def test_what_msprime_refuses_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("too\nmany")
+
+    monkeypatch.setattr(msprime, "sim_ancestry", refuse)
+    with pytest.raises(InputError, match=r"^recipe small: msprime refuses simulation 3, history 1: too many$"):
+        simulate_one(recipe(), 3)
+
+
+def test_a_population_of_the_past(tmp_path: Path) -> None:
+    """It has no size today, by which diversity and recombination would be scaled."""
     (tmp_path / "m.yaml").write_text(DEMES)
-    text = "[[history]]\nkind = 'demes'\nfile = 'm.yaml'\npopulation = 'old'\n"
-    (tmp_path / "m.yaml").write_text(DEMES.replace("rate: 1e-4", "rate: 1"))
-    asked = recipe((HISTORY, text), ("haplotypes = { choice = [8, 11] }", "haplotypes = 4"), folder=tmp_path)
-    found = simulate_one(asked, 0)  # msprime samples it where its time ends
-    assert found.alleles.shape[1] == 4
+    found = history("kind = 'demes'\nfile = 'm.yaml'\npopulation = 'old'", tmp_path)
+    with pytest.raises(InputError, match=r"m\.yaml: nobody of population 'old' lives today; there is A, B$"):
+        check_histories((found,))
 
 
 @pytest.mark.parametrize("what", ["msprime", "stdpopsim"])

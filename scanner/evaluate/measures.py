@@ -219,7 +219,7 @@ def strata(facts: Mapping[str, Float], names: Sequence[str]) -> dict[str, list[S
     facts
         (windows,) values by name.
     names
-        By which to divide; one that is missing or the same everywhere gives no strata.
+        By which to divide; one that is missing or the same everywhere gives no strata, and NaN is in none.
 
     Returns
     -------
@@ -240,7 +240,7 @@ def strata(facts: Mapping[str, Float], names: Sequence[str]) -> dict[str, list[S
         if 1 < len(kinds) <= FEW:
             found[name] = [Stratum(f"{kind:,.6g}", values == kind) for kind in kinds.tolist()]
         elif len(kinds) > FEW:
-            found[name] = between(values, np.unique(np.quantile(values, np.linspace(0, 1, GROUPS + 1))))
+            found[name] = between(values, np.unique(np.nanquantile(values, np.linspace(0, 1, GROUPS + 1))))
     return found
 
 

@@ -47,12 +47,12 @@ def write(evaluation: Evaluation, folder: Path) -> None:
 
 
 def predictions(evaluation: Evaluation) -> str:
-    """Write one line a window: the truth, every estimate and what is known of it, tab-separated."""
+    """Write one line a window: the truth, every estimate and what is known of it, tab-separated; NA for nothing."""
     columns = {"truth": np.exp(evaluation.truth)}
     columns |= {name.replace(" ", "_"): np.exp(values) for name, values in evaluation.estimates.items()}
     columns |= evaluation.facts
     rows = np.stack(list(columns.values()), axis=1)
-    lines = ["\t".join(f"{value:.6g}" for value in row) for row in rows.tolist()]
+    lines = ["\t".join("NA" if value != value else f"{value:.6g}" for value in row) for row in rows.tolist()]
     return "\n".join(["\t".join(columns), *lines]) + "\n"
 
 

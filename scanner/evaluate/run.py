@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from scanner.evaluate import alignment, boosting
 from scanner.evaluate.measures import Measured, between, by_rho, measure, natural, paired, rounded, spearman, strata
 from scanner.evaluate.summaries import NAMES, summaries
 from scanner.network.store import Model
-from scanner.simulate.sets import SimulationSet
+from scanner.simulate.sets import SHARD, SimulationSet
 from scanner.train.assemble import UNITS, predict
 from scanner.train.examples import Example, View, look, sights
 from scanner.train.run import Progress
@@ -114,7 +114,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Task:
-    """One shard to look at."""
+    """One shard to look at: with how many haplotypes aligned, 0 for no alignments, and whether for the network too."""
 
     simulations: SimulationSet
     how: View
@@ -122,6 +122,11 @@ class Task:
     key: tuple[int, ...]
     alignments: int
     examples: bool
+
+    @property
+    def records(self) -> int:
+        """Number of simulations."""
+        return min(SHARD, len(self.simulations) - self.shard * SHARD)
 
 
 def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress: Progress | None = None) -> Evaluation:
@@ -156,7 +161,7 @@ def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress:
     metrics = {
         "simulations": len(setting.fresh),
         "seed": setting.fresh.recipe.seed,
-        "trained_on": min(setting.limit, len(setting.training)) if setting.training and trained else 0,
+        "trained_on": _records(setting.training, setting.limit) if setting.training and trained else 0,
         **report(truth, estimates, bounds, fresh.facts),
         "rho": _rho(truth, estimates, fresh.facts) if setting.how.target == "rho" else [],
     }
@@ -243,14 +248,26 @@ def from_model(model: Model, work: Work) -> Predict:
 def look_at(task: Task) -> tuple[int, Seen]:
     """Look at one shard; give its number too."""
     held = list(sights(task.simulations, task.shard, task.how, list(task.key)))
-    names = list(held[0].facts) if held else []
     return task.shard, Seen(
         np.concatenate([np.empty(0), *(sight.targets for sight in held)]),
-        {name: np.concatenate([sight.facts[name] for sight in held]) for name in names},
+        joined_facts([sight.facts for sight in held], [len(sight.targets) for sight in held]),
         np.concatenate([np.empty((0, len(NAMES)), np.float32), *map(summaries, held)]),
         [one for sight in held for one in alignment.windows_of(sight, task.alignments)] if task.alignments else [],
         [look(sight, task.how) for sight in held] if task.examples else [],
     )
+
+
+def joined_facts(facts: Sequence[Mapping[str, Float]], windows: Sequence[int]) -> dict[str, Float]:
+    """Join what is known of windows; NaN where something was not drawn, as another history has other numbers.
+
+    Examples
+    --------
+    >>> joined_facts([{"size": np.ones(1)}, {"scale": np.zeros(2)}], [1, 2])["size"].tolist()
+    [1.0, nan, nan]
+    """
+    names = list(dict.fromkeys(name for each in facts for name in each))
+    pairs = list(zip(facts, windows, strict=True))
+    return {name: np.concatenate([each.get(name, np.full(size, np.nan)) for each, size in pairs]) for name in names}
 
 
 def _tasks(
@@ -258,9 +275,13 @@ def _tasks(
 ) -> list[Task]:
     """List shards of at most ``limit`` simulations."""
     size = fewest_haplotypes(simulations) if "alignment" in setting.baselines else 0
-    a_shard = -(-len(simulations) // simulations.shards)
-    shards = min(simulations.shards, max(1, -(-limit // a_shard)))
+    shards = -(-_records(simulations, limit) // SHARD)
     return [Task(simulations, setting.how, shard, key, size, examples) for shard in range(shards)]
+
+
+def _records(simulations: SimulationSet, limit: int) -> int:
+    """Count the simulations in the first whole shards that hold ``limit``."""
+    return min(len(simulations), -(-limit // SHARD) * SHARD)
 
 
 def fewest_haplotypes(simulations: SimulationSet) -> int:
@@ -274,19 +295,19 @@ def fewest_haplotypes(simulations: SimulationSet) -> int:
 def _gather(tasks: list[Task], mapper: Mapper, progress: Progress | None) -> Seen:
     """Look at shards, in any order, and join them in theirs."""
     if progress is not None:
-        progress.start("looking", len(tasks[0].simulations) * len(tasks) // tasks[0].simulations.shards)
+        progress.start("looking", sum(task.records for task in tasks))
     parts = {}
     for shard, seen in mapper(look_at, tasks):
         if len(seen.targets):
             parts[shard] = seen
         if progress is not None:
-            progress.advance(len(tasks[0].simulations) // tasks[0].simulations.shards)
+            progress.advance(tasks[shard].records)
     found = [parts[shard] for shard in sorted(parts)]
     if not found:
         raise UsageError(f"{tasks[0].simulations.folder}: no simulation has a window with sites enough")
     return Seen(
         np.concatenate([part.targets for part in found]),
-        {name: np.concatenate([part.facts[name] for part in found]) for name in found[0].facts},
+        joined_facts([part.facts for part in found], [len(part.targets) for part in found]),
         np.concatenate([part.features for part in found]),
         [one for part in found for one in part.aligned],
         [one for part in found for one in part.examples],

@@ -144,11 +144,14 @@ def _scaled(demography: msprime.Demography, scale: float) -> msprime.Demography:
 
 
 def _check_population(demography: msprime.Demography, population: str, history: History) -> None:
-    """Refuse a population that the history does not have."""
-    names = [item.name for item in demography.populations]
-    if population not in names:
-        source = history.texts["file" if history.kind == "demes" else "model"]
-        raise InputError(f"{source} has no population '{population}': there is {', '.join(names)}")
+    """Refuse a population that the history does not have today."""
+    sizes = {item.name: item.initial_size for item in demography.populations}
+    source = history.texts["file" if history.kind == "demes" else "model"]
+    if population not in sizes:
+        raise InputError(f"{source} has no population '{population}': there is {', '.join(sizes)}")
+    if sizes[population] == 0:
+        alive = ", ".join(name for name, size in sizes.items() if size > 0)
+        raise InputError(f"{source}: nobody of population '{population}' lives today; there is {alive}")
 
 
 def one_line(error: Exception) -> str:

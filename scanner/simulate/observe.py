@@ -79,7 +79,7 @@ def _segregating(alleles: Alleles) -> Bools:
 
 def _switched(alleles: Alleles, rate: float, rng: np.random.Generator) -> Alleles:
     """Swap the two chromosomes of a sample from a switch on; switches happen at its heterozygous sites."""
-    pairs = alleles.reshape(len(alleles), -1, 2)
+    pairs = alleles.reshape(len(alleles), alleles.shape[1] // 2, 2)
     heterozygous = pairs[:, :, 0] != pairs[:, :, 1]
     swapped = (np.cumsum(heterozygous & (rng.random(heterozygous.shape) < rate), axis=0) % 2).astype(np.bool_)
     return np.where(swapped[:, :, None], pairs[:, :, ::-1], pairs).reshape(alleles.shape)

@@ -1,0 +1,134 @@
+"""Panels: the right chromosomes and sites, whoever kept them, and windows that a network cannot judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner import panels
+from scanner.channels.encoding import encoding
+from scanner.haplotypes import ABSENT, MISSING, HaplotypeBlock, from_alleles, unpack
+from scanner.network.spec import Spec
+from scanner.networks import Draw, Network, Networks
+from scanner.regions import Region
+from scanner.scores import Reason
+
+
+def networks(draw: Draw, *, min_count: int = 1, how: str = "folded-1") -> Networks:
+    """Ask one network about one population."""
+    spec = Spec("one", "One", "task", how, min_count, 1, 1, (), (), (1.0, 1e6), {}, (1,), {}, "MIT")
+    return Networks((Network(Path("nowhere"), spec, "0" * 64),), ((draw,),))
+
+
+def block_of(alleles: np.ndarray, unphased: np.ndarray | None = None, ploidy: int = 2) -> HaplotypeBlock:
+    sites = len(alleles)
+    population = from_alleles("A", alleles, unphased, ploidy)
+    positions = np.arange(sites, dtype=np.int64) * 10
+    return HaplotypeBlock(Region("1", 0, 10 * sites + 1), positions, np.arange(sites) % 3 > 0, (population,))
+
+
+def drawn(seed: int, samples: int, sites: int = 30, ploidy: int = 2) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    alleles = (rng.random((sites, samples * ploidy)) < rng.random((sites, 1))).astype(np.int8)
+    alleles[rng.random(alleles.shape) < 0.05] = MISSING
+    return alleles
+
+
+@given(seed=st.integers(0, 1000), samples=st.integers(2, 90), ploidy=st.integers(1, 3), data=st.data())
+def test_the_right_chromosomes_are_taken(seed: int, samples: int, ploidy: int, data: st.DataObject) -> None:
+    alleles = drawn(seed, samples, ploidy=ploidy)
+    chosen = tuple(sorted(data.draw(st.sets(st.integers(0, samples - 1), min_size=1))))
+    size = data.draw(st.integers((len(chosen) - 1) * ploidy + 1, len(chosen) * ploidy))
+    draw = Draw(chosen, ploidy, size, samples * ploidy)
+    columns = [sample * ploidy + at for sample in chosen for at in range(ploidy)][:size]
+    own = alleles[:, columns]
+    derived, known = (own == 1).sum(axis=1), (own >= 0).sum(axis=1)
+    used = np.flatnonzero(np.minimum(derived, known - derived) >= 2)
+    kept = panels.keep(block_of(alleles, ploidy=ploidy), slice(0, 30), networks(draw, min_count=2))
+    panel = panels.load([kept], 0, 0, size)
+    np.testing.assert_array_equal(panel.positions, used * 10)
+    np.testing.assert_array_equal(unpack(panel.derived, size), own[used] == 1)
+    np.testing.assert_array_equal(unpack(panel.placed, size), own[used] >= 0)
+    np.testing.assert_array_equal(panel.known, known[used])
+    np.testing.assert_array_equal(panel.polarised, used % 3 > 0)
+    assert (panel.present == size).all()
+
+
+def test_parts_join_to_the_whole() -> None:
+    alleles = drawn(5, 40)
+    asked = networks(Draw((1, 3, 8, 30), 2, 7, 80))
+    block = block_of(alleles)
+    whole = panels.load([panels.keep(block, slice(0, 30), asked)], 0, 0, 7)
+    parts = panels.load([panels.keep(block, part, asked) for part in (slice(0, 11), slice(11, 30))], 0, 0, 7)
+    for name in panels._FIELDS:
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    assert len(whole) > 10
+
+
+def test_a_part_of_higher_ploidy_gives_the_same_chromosomes() -> None:
+    """A part may be read wider than the plan expects, where some genotype of it has more alleles."""
+    narrow = drawn(6, 10)
+    wide = np.full((30, 30), ABSENT, np.int8)
+    wide[:, [column for column in range(30) if column % 3 < 2]] = narrow
+    asked = networks(Draw(tuple(range(10)), 2, 20, 20))
+    one = panels.load([panels.keep(block_of(narrow), slice(0, 30), asked)], 0, 0, 20)
+    two = panels.load([panels.keep(block_of(wide, ploidy=3), slice(0, 30), asked)], 0, 0, 20)
+    for name in panels._FIELDS:
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+
+
+def test_alleles_without_phase_are_not_placed() -> None:
+    alleles = np.array([[0, 1, 1, 1, 0, 0], [0, 1, 0, 1, 1, 1]], np.int8)
+    unphased = np.array([[True, False, False], [False, False, False]])
+    kept = panels.keep(block_of(alleles, unphased), slice(0, 2), networks(Draw((0, 1, 2), 2, 6, 6)))
+    panel = panels.load([kept], 0, 0, 6)
+    assert unpack(panel.placed, 6).tolist() == [[False, False, True, True, True, True], [True] * 6]
+    haplotypes = panel.haplotypes()
+    assert haplotypes.derived_count.tolist() == [2, 4]
+    assert haplotypes.known_count.tolist() == [4, 6]
+    assert haplotypes.present_count.tolist() == [6, 6]
+    assert (panel.hets.tolist(), panel.unphased.tolist()) == ([1, 2], [1, 0])
+    assert len(panel.used(encoding("folded-1", 2))) == 2
+    assert panel.used(encoding("folded-1", 3)).positions.tolist() == []
+    assert panel.used(encoding("polarised-1")).positions.tolist() == [10]
+
+
+@pytest.mark.parametrize(
+    ("code", "share", "reason"),
+    [
+        (ABSENT, 0.25, Reason.MISSING_DATA),
+        (ABSENT, 0.05, None),
+        (MISSING, 0.6, Reason.MISSING_DATA),
+        (MISSING, 0.3, None),
+    ],
+)
+def test_windows_that_lack_chromosomes_or_calls(code: int, share: float, reason: Reason | None) -> None:
+    alleles = np.tile(np.array([0, 1], np.int8), (10, 20))
+    alleles[5:, : 2 * round(20 * share)] = code
+    kept = panels.keep(block_of(alleles), slice(0, 10), networks(Draw(tuple(range(20)), 2, 40, 40)))
+    panel = panels.load([kept], 0, 0, 40)
+    found = panel.unfit(encoding("folded-1"), np.array([0, 50, 200]), np.array([50, 100, 300]))
+    marks = {why: mask.tolist() for mask, why in found}
+    assert marks[Reason.MISSING_DATA] == [False, reason is not None, False]
+    assert marks[Reason.UNPHASED] == [False] * 3
+    assert Reason.UNPOLARISED not in marks
+
+
+def test_thinning_keeps_the_share_of_absent_chromosomes() -> None:
+    alleles = np.tile(np.array([0, 1, 1, 0], np.int8), (4, 10))
+    alleles[:, 30:] = ABSENT
+    kept = panels.keep(block_of(alleles), slice(0, 4), networks(Draw(tuple(range(8)), 2, 16, 40)))
+    assert panels.load([kept], 0, 0, 16).present.tolist() == [16] * 4, "sixteen are known"
+    kept = panels.keep(block_of(alleles), slice(0, 4), networks(Draw(tuple(range(12, 20)), 2, 16, 40)))
+    assert panels.load([kept], 0, 0, 16).present.tolist() == [12] * 4
+
+
+def test_windows_without_polarity() -> None:
+    asked = networks(Draw(tuple(range(20)), 2, 40, 40), how="polarised-1")
+    panel = panels.load([panels.keep(block_of(drawn(9, 20)), slice(0, 30), asked)], 0, 0, 40)
+    found = panel.unfit(encoding("polarised-1"), np.array([0, 0]), np.array([1, 300]))
+    assert {why: mask.tolist() for mask, why in found}[Reason.UNPOLARISED] == [True, False]
