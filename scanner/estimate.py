@@ -16,13 +16,13 @@ HAPLOTYPE_SECONDS = 2.5e-8
 """Decoding, packing and all default statistics, a record and haplotype."""
 SITE_SECONDS = 4e-9
 """Site scores, a record and haplotype, where about a twentieth of the records are common SNPs."""
-NETWORK_SECONDS = 3e-5
-"""A network with three members, a record and population, where about half of the records are used."""
+MEMBER_SECONDS = 1.4e-6
+"""A member of a network, a record and population, where about half of the records are used."""
 CHANNEL_SECONDS = 1.5e-8
 """Its channels, a record and haplotype."""
 NETWORK_BYTES = 600_000_000
 """Keras with its backend, and a batch."""
-NETWORK_START = 6.0
+NETWORK_START = 7.0
 """Keras and the network, loaded by every process."""
 
 
@@ -67,7 +67,11 @@ def estimate(plan: Plan, threads: int) -> Estimate:
     each = RECORD_SECONDS + haplotypes * (HAPLOTYPE_SECONDS + (SITE_SECONDS if plan.site_scores else 0))
     largest = max((part.records for part in plan.parts), default=0)
     memory = BASE_BYTES + largest * (haplotypes / 8 * 6 + 200)
-    networks = sum(NETWORK_SECONDS + draw.size * CHANNEL_SECONDS for draws in plan.networks.draws for draw in draws)
+    networks = sum(
+        len(network.spec.seeds) * MEMBER_SECONDS + draw.size * CHANNEL_SECONDS
+        for network, draws in zip(plan.networks.each, plan.networks.draws, strict=True)
+        for draw in draws
+    )
     more = NETWORK_START + records * networks / used if plan.networks else 0.0
     if plan.networks:
         memory += NETWORK_BYTES

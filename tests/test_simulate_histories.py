@@ -10,7 +10,7 @@ from typing import Any
 import msprime
 import numpy as np
 import pytest
-from recipes import DEMES, SMALL, recipe
+from recipes import DEMES, recipe
 
 from scanner.errors import InputError, UsageError
 from scanner.simulate.coalescent import simulate_one
@@ -229,7 +229,3 @@ def test_simulators_that_are_not_installed(what: str, monkeypatch: pytest.Monkey
     asked: Any = history("kind = 'stdpopsim'\nspecies = 'HomSap'\nmodel = 'Zigzag_1S14'\npopulation = 'generic'")
     with pytest.raises(UsageError, match=rf"{what}.*: pip install 'popscan\[train\]'$"):
         check_histories((asked,))
-
-
-def test_the_small_recipe_is_used() -> None:
-    assert HISTORY in SMALL

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from scanner.catalogue import catalogue_folder
 from scanner.errors import InputError, UsageError
 from scanner.simulate.kept import overridden
 from scanner.simulate.priors import Prior
-from scanner.simulate.recipe import HISTORIES, Observation, find_recipe, parse_recipe, read_recipe
+from scanner.simulate.recipe import HISTORIES, NAME, Observation, find_recipe, parse_recipe, read_recipe
 
 CATALOGUE = sorted(catalogue_folder("models").glob("*/recipe.toml"))
 SIZE = "size = { log_uniform = [500, 2000] }"
@@ -66,6 +68,8 @@ def other(history: str) -> tuple[str, str]:
 
 
 REFUSED = {
+    "name": (('"small"', '"Small one"'), "name 'Small one' must be at most 40 lower-case letters, digits, - and _"),
+    "long name": (('"small"', f'"{"a" * 41}"'), "must be at most 40 lower-case letters"),
     "no TOML": (("name = ", "name "), "r.toml is no TOML: "),
     "unknown field": (
         ("seed = 7", "seed = 7\nsede = 8"),
@@ -188,9 +192,25 @@ def test_histories_that_are_none_are_refused(listed: str, sentence: str) -> None
     assert str(caught.value) == sentence
 
 
-def test_every_field_of_every_history_is_asked_for_or_optional() -> None:
-    """Keep the table of fields and the reader together."""
-    assert set(HISTORIES) == {"constant", "piecewise", "demes", "stdpopsim"}
+def test_the_recipe_of_the_documentation_is_one() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "training.md").read_text()
+    blocks = re.findall(r"```toml\n(name = .*?)```", page, flags=re.DOTALL)
+    assert blocks
+    for text in blocks:
+        found = parse_recipe(text, "docs/training.md")
+        assert found.hotspots is not None
+        for name in (field.name for field in fields(Observation)):
+            assert f"\n{name} = " in text, f"observation.{name} is not documented"
+    for kind, names in HISTORIES.items():
+        for name in (kind, *names):
+            assert f"`{name}`" in page, f"{kind}: {name} is not documented"
+
+
+def test_a_recipe_may_have_the_names_that_a_model_may_have() -> None:
+    from scanner.network.spec import _name
+
+    for name in ("a", "a-b_c", "0", "", "-a", "_a", "A", "a b", "ä", "a" * 40, "a" * 41):
+        assert (NAME.fullmatch(name) is not None) == _name(name)
 
 
 def test_no_such_file(tmp_path: Path) -> None:

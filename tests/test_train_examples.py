@@ -14,7 +14,7 @@ from scanner.simulate.coalescent import Simulation, simulate_one
 from scanner.simulate.observe import observe
 from scanner.simulate.recipe import Recipe, parse_recipe
 from scanner.simulate.sets import complete, open_set
-from scanner.train.examples import TILE, Example, View, batches, look, see, view
+from scanner.train.examples import GAP, TILE, Example, View, batches, look, see, view
 from scanner.train.looks import plan_looks, prepare, read
 from scanner.train.options import training_options
 
@@ -68,6 +68,16 @@ def test_flanks_are_the_neighbouring_sites() -> None:
     _, example = sight_of(made, 3, how)
     assert example.first[0] == FLANK
     assert len(example.values) == example.last[0] + FLANK
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_no_example_is_longer_than_a_tile(index: int) -> None:
+    made = recipe(("rate = 3e-8", "rate = 2e-6"), ("windows = { uniform = [10000, 30000] }", "windows = 10000"))
+    how = view(made, flank=FLANK, windows=WINDOWS)
+    simulation, example = sight_of(made, index, how)
+    assert len(simulation.positions) > TILE
+    assert TILE / 2 < len(example.values) <= TILE - GAP
+    assert len(list(batches(iter([example]), how, gap=GAP, tiles=1))) == 1
 
 
 def test_the_scaled_rate_is_four_n_r() -> None:

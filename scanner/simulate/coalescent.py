@@ -145,6 +145,7 @@ def _run(
         recombination_rate=msprime.RateMap(position=[*starts, length], rate=rates),
         discrete_genome=recipe.discrete,
         random_seed=int(seeds[0]),
+        record_provenance=False,
     )
     mutated = msprime.sim_mutations(
         trees,
@@ -152,6 +153,7 @@ def _run(
         discrete_genome=recipe.discrete,
         model=msprime.BinaryMutationModel(),
         random_seed=int(seeds[1]),
+        record_provenance=False,
     )
     return mutated.sites_position, mutated.genotype_matrix().astype(np.int8)
 

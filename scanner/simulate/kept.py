@@ -76,12 +76,23 @@ def keep(text: str, where: str, recipe: Recipe, folder: Path) -> None:
             name = f"history-{number}.demes.yaml"
             text = _renamed(text, Path(history.texts["file"]).name, name)
             write_text(folder / name, history.texts["demes"])
-    found = parse_recipe(text, where, folder)
-    if [history.texts.get("demes") for history in found.histories] != [
-        history.texts.get("demes") for history in recipe.histories
-    ]:
-        raise InputError(f"{where}: the demes files must be given as plain texts, file = 'NAME', each on its own line")
+    if not _same_files(text, where, recipe, folder):
+        raise InputError(
+            f"{where}: demes files must be given as plain texts, file = 'NAME', to be kept with the simulations"
+        )
     write_text(folder / "recipe.toml", text)
+
+
+def _same_files(text: str, where: str, recipe: Recipe, folder: Path) -> bool:
+    """Tell whether the copy finds the demes files of the recipe."""
+    try:
+        copy = parse_recipe(text, where, folder)
+    except InputError:
+        return False
+    return all(
+        mine.texts.get("demes") == other.texts.get("demes")
+        for mine, other in zip(copy.histories, recipe.histories, strict=True)
+    )
 
 
 def _renamed(text: str, old: str, new: str) -> str:

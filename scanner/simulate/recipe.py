@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ HISTORIES = {
     "stdpopsim": {"species", "model", "population", "scale"},
 }
 """Kinds of population history and the fields of each; docs/training.md explains them."""
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+"""Names that recipes and models may have."""
 _OPTIONAL = {"scale", "weight"}
 NOTHING = Prior("choice", (0.0,))
 """The number 0."""
@@ -237,7 +240,7 @@ def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
     if task not in TASKS:
         raise InputError(f"{where}: task '{task}' is not known: there is {', '.join(TASKS)}")
     return Recipe(
-        name=fields.text(table, "name"),
+        name=_name(table, fields),
         task=task,
         seed=fields.whole(table, "seed", 0),
         simulations=fields.whole(table, "simulations", 1),
@@ -253,6 +256,16 @@ def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
         network=fields.table(table, "network", {}),
         training=fields.table(table, "training", {}),
     )
+
+
+def _name(table: dict[str, Any], fields: Fields) -> str:
+    """Read the name, which will be that of a model."""
+    name = fields.text(table, "name")
+    if NAME.fullmatch(name) is None:
+        raise InputError(
+            f"{fields.where}: name '{name}' must be at most 40 lower-case letters, digits, - and _, the first no - or _"
+        )
+    return name
 
 
 def _hotspots(fields: Fields, table: dict[str, Any]) -> Hotspots:

@@ -30,6 +30,8 @@ Single = NDArray[np.float32]
 
 TILE = 2048
 """Sites of a tile."""
+GAP = 64
+"""Most rows between two examples."""
 TILES = 4
 """Tiles of a batch."""
 TARGETS = {"rate": "recombination_rate", "rho": "rho"}
@@ -184,7 +186,7 @@ def see(simulation: Simulation, recipe: Recipe, how: View, rng: np.random.Genera
     start, end = _draw_windows(simulation.length, len(seen.positions), how, rng)
     used = seen.positions[used_sites(seen.haplotypes, how.encoding)]
     sites = np.searchsorted(used, end) - np.searchsorted(used, start)
-    full = sites >= how.min_sites
+    full = (sites >= how.min_sites) & (np.cumsum(sites) <= TILE - 2 * how.flank - GAP)  # the rest fits into no tile
     if not full.any():
         return None
     start, end = start[full], end[full]

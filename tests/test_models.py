@@ -1,0 +1,105 @@
+"""Every model of the catalogue: whole, loadable, the same numbers here as where it was trained, and honestly described."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from scanner import network
+from scanner.catalogue import catalogue_folder, track
+from scanner.channels.encoding import NAMES
+from scanner.simulate.recipe import read_recipe
+from scanner.train.options import training_options
+
+pytest.importorskip("keras")
+
+MODELS = network.names()
+MAX_BYTES = 5_000_000
+
+
+def test_there_are_models() -> None:
+    assert {"recombination", "recombination-t2"} <= set(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestModel:
+    """What holds for every model."""
+
+    def test_it_gives_the_numbers_that_it_gave(self, name: str) -> None:
+        from scanner.network.store import check_golden, load
+
+        assert check_golden(load(catalogue_folder("models") / name)) < 1e-4
+
+    def test_it_is_called_by_its_folder(self, name: str) -> None:
+        from scanner.network.store import read_contract
+
+        spec = read_contract(catalogue_folder("models") / name)
+        assert spec.id == name
+        assert spec.encoding in NAMES
+        low, high = spec.ranges["haplotypes"]
+        assert 2 <= low <= high
+
+    def test_its_recipe_is_the_one_it_was_trained_by(self, name: str) -> None:
+        from scanner.network.store import read_contract
+
+        folder = catalogue_folder("models") / name
+        recipe, spec = read_recipe(folder / "recipe.toml"), read_contract(folder)
+        options = training_options(recipe)
+        assert recipe.name == name
+        assert recipe.simulations >= 100_000
+        assert options.how.encoding.name == spec.encoding
+        assert options.how.encoding.min_count == spec.min_count
+        assert options.seeds == len(spec.seeds) >= 3
+
+    def test_it_is_small(self, name: str) -> None:
+        assert sum(path.stat().st_size for path in (catalogue_folder("models") / name).iterdir()) < MAX_BYTES
+
+    def test_it_was_measured_beside_its_baselines(self, name: str) -> None:
+        metrics = json.loads((catalogue_folder("models") / name / "metrics.json").read_text())
+        recipe = read_recipe(catalogue_folder("models") / name / "recipe.toml")
+        assert metrics["simulations"] >= 2000
+        assert metrics["seed"] != recipe.seed
+        overall = metrics["overall"]
+        assert {"network", "boosting"} <= set(overall)
+        assert len(overall) >= 3  # the best single statistic too
+        assert 0.85 < overall["network"]["coverage"] < 0.95
+        assert overall["network"]["ln_rmse"] < overall["boosting"]["ln_rmse"]
+
+    def test_its_card_says_so(self, name: str) -> None:
+        folder = catalogue_folder("models") / name
+        card, metrics = (folder / "README.md").read_text(), json.loads((folder / "metrics.json").read_text())
+        assert card.startswith(f"# {name}\n")
+        assert f"{metrics['overall']['network']['ln_rmse']:.4g}" in card
+        for figure in ("learning.svg", "accuracy.svg", "reliability.svg"):
+            assert f"]({figure})" in card
+            assert (folder / figure).read_text().lstrip().startswith("<?xml")
+
+    def test_its_scores_are_drawn(self, name: str) -> None:
+        from scanner.network.store import read_contract
+
+        spec = read_contract(catalogue_folder("models") / name)
+        for output in spec.outputs:
+            for score in (output.name, f"{output.name}_low", f"{output.name}_high"):
+                assert track(score).group == "network"
+        assert track(f"{name}_out_of_range").limits == (0.0, 1.0)
+
+
+def test_they_are_listed_without_keras() -> None:
+    script = "import sys; from scanner.cli import main; code = main(['models', '--json']); sys.exit(code or 'keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    listed = json.loads(done.stdout)
+    assert set(listed) == set(MODELS)
+    assert "phased" in listed["recombination"]["reads"]
+
+
+def test_the_published_setting_is_met_beside_ldhat() -> None:
+    metrics = json.loads((catalogue_folder("models") / "recombination-t2" / "metrics.json").read_text())
+    rows = [row for row in metrics["rho"] if row["LDhat, published"] is not None]
+    assert len(rows) == 5
+    for row in rows:
+        assert row["network"] < row["LDhat, published"]
+    assert np.isfinite([row["network"] for row in rows]).all()
