@@ -21,6 +21,8 @@ from scanner.workers import Mapper, available_threads, workers
 @click.option("--like", type=FILE, metavar="VCF", help="Propose a recipe from this file, write it to --out, and stop.")
 @click.option("--populations", "-p", type=FILE, metavar="TSV", help="With --like: sample and population, two columns.")
 @click.option("--population", metavar="NAME", help="With --like: the population to be like.")
+@click.option("--mutation-rate", type=float, metavar="RATE", help="With --like.  [default: 1.25e-8]")
+@click.option("--chrom-sizes", type=FILE, metavar="FILE", help="With --like: contig lengths the header lacks.")
 @click.option("--out", "-o", type=FILE, metavar="DIR", required=True, help="Model folder; with --like, recipe file.")
 @click.option("--simulations", type=FILE, metavar="DIR", help="A set that 'popscan simulate' made of the recipe.")
 @click.option("--work", type=FILE, metavar="DIR", help="Keeps what a later run goes on with.  [default: DIR.work]")
@@ -37,7 +39,7 @@ def train(recipe: Path | None, like: Path | None, out: Path, quiet: bool, **give
     if (recipe is None) == (like is None):
         raise UsageError("give either a RECIPE, or --like VCF to have one proposed")
     if like is not None:
-        _propose(like, given["populations"], given["population"], out, quiet=quiet)
+        _propose(like, out, given, quiet=quiet)
         return
     assert recipe is not None
     from scanner.simulate.recipe import find_recipe  # these load what simulates
@@ -62,12 +64,19 @@ def train(recipe: Path | None, like: Path | None, out: Path, quiet: bool, **give
         click.echo(f"model     {out}\nscan      popscan scan VCF --models {out}", err=True)
 
 
-def _propose(like: Path, populations: Path | None, population: str | None, out: Path, *, quiet: bool) -> None:
+def _propose(like: Path, out: Path, given: dict[str, Any], *, quiet: bool) -> None:
     """Write the recipe that a file's data ask for."""
-    from scanner.like import propose
+    from scanner.like import MUTATION_RATE, propose
 
     if out.is_dir():
         out = out / "recipe.toml"
-    write_text(out, propose(like, populations, population))
+    text = propose(
+        like,
+        given["populations"],
+        given["population"],
+        mutation_rate=given["mutation_rate"] or MUTATION_RATE,
+        chrom_sizes=given["chrom_sizes"],
+    )
+    write_text(out, text)
     if not quiet:
         click.echo(f"recipe    {out}\ntrain     popscan train {out} --out MODEL", err=True)

@@ -42,8 +42,9 @@ class Look:
 
     @property
     def name(self) -> str:
-        """Name on disk."""
-        return f"look-{self.number}-{self.shard:06d}"
+        """Name on disk; the last shard of a set that grows is looked at again."""
+        part = "" if self.records == sets.SHARD else f"-{self.records}"
+        return f"look-{self.number}-{self.shard:06d}{part}"
 
     @property
     def records(self) -> int:
