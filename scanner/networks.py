@@ -239,13 +239,12 @@ def arrange(
         low, high = network.haplotypes
         for name, count in present.items():
             if count < low:
+                known = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
                 raise UsageError(
-                    f"population '{name}' has {count} haplotypes, and {network.spec.id} was trained on {low:.0f} to "
-                    f"{high:.0f}: leave it out, or train a network for such samples with popscan train --like"
+                    f"population '{name}' has {count} haplotypes, and {network.spec.id} was trained on {known}: "
+                    "leave it out, or train a network for such samples with popscan train --like"
                 )
-    return tuple(
-        tuple(_draw(network, name, count, ploidy) for name, count in samples.items()) for network in networks
-    )
+    return tuple(tuple(_draw(network, name, count, ploidy) for name, count in samples.items()) for network in networks)
 
 
 def _draw(network: Network, population: str, samples: int, ploidy: int) -> Draw:

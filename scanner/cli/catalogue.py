@@ -29,7 +29,7 @@ def models(names: tuple[str, ...], as_json: bool) -> None:
     for spec in found:
         click.echo(f"{spec.id}\n  {spec.title}")
         for name, text in _facts(spec).items():
-            click.echo(f"  {name:<12} {text}")
+            click.echo(f"  {name:<18} {text}")
 
 
 def _facts(spec: Spec) -> dict[str, str]:

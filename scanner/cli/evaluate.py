@@ -17,7 +17,7 @@ from scanner.errors import Stopped, UsageError
 from scanner.workers import available_threads, workers
 
 # Said here too, so that the command line starts without what evaluates; a test holds them against scanner.evaluate.run.
-FRESH, TRAINING, BASELINES = 2000, 20_000, ("boosting", "alignment")
+FRESH, TRAINING, BASELINES = 2000, 100_000, ("boosting", "alignment")
 
 
 @click.command(short_help="Measure a network on fresh simulations, beside its baselines.")

@@ -76,9 +76,7 @@ _SCAN_OPTIONS = [
         help="Networks of the catalogue and model folders joined by commas, 'all' or 'none'.",
         show_default=True,
     ),
-    click.option(
-        "--dense", is_flag=True, help="Give the networks' values at every site too, for a window around it."
-    ),
+    click.option("--dense", is_flag=True, help="Give the networks' values at every site too, for a window around it."),
     click.option(
         "--device",
         type=click.Choice(DEVICES),

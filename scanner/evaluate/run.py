@@ -30,8 +30,8 @@ Predict = Callable[[Sequence[Example]], tuple[Float, Float, Float]]
 NETWORK, BOTH = "network", "network and boosting"
 BASELINES = ("boosting", "alignment")
 """What a network may be compared with; the best single summary comes with ``boosting``."""
-FRESH, TRAINING = 2000, 20_000
-"""Simulations that are evaluated on, and most that baselines are trained on: boosting gains little from more."""
+FRESH, TRAINING = 2000, 100_000
+"""Simulations that are evaluated on, and most that baselines are trained on."""
 STRATA = ("truth", "size", "haplotypes", "length", "sites", "missing")
 """Facts by which windows are divided; the truth itself is one."""
 
