@@ -1,4 +1,4 @@
-"""Every model of the catalogue: whole, loadable, the same numbers here as where it was trained, and honestly described."""
+"""Every model of the catalogue: whole, loadable, the numbers of the machine it was trained on, honestly described."""
 
 from __future__ import annotations
 
@@ -89,7 +89,10 @@ class TestModel:
 
 
 def test_they_are_listed_without_keras() -> None:
-    script = "import sys; from scanner.cli import main; code = main(['models', '--json']); sys.exit(code or 'keras' in sys.modules)"
+    script = (
+        "import sys; from scanner.cli import main; "
+        "code = main(['models', '--json']); sys.exit(code or 'keras' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     listed = json.loads(done.stdout)
     assert set(listed) == set(MODELS)
