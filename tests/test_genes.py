@@ -129,11 +129,11 @@ SPANS = st.lists(st.tuples(st.integers(0, 90), st.integers(1, 9)), min_size=1, m
 @given(SPANS, st.integers(0, 95), st.integers(1, 5))
 def test_near_equals_a_search_base_by_base(spans: list[tuple[int, int]], start: int, length: int):
     rows = sorted((low, low + size) for low, size in spans)
-    text = "".join(f"c\tx\tgene\t{low + 1}\t{high}\t.\t+\t.\tID=g{at}\n" for at, (low, high) in enumerate(rows))
+    text = "".join(f"c\tx\tgene\t{low + 1}\t{high}\t.\t+\t.\tID=g{at:02}\n" for at, (low, high) in enumerate(rows))
     region = Region("c", start, start + length)
     near = read_rows(text).near(region)
     bases = set(range(region.start, region.end))
-    assert list(near.inside) == [f"g{at}" for at, row in enumerate(rows) if bases & set(range(*row))]
+    assert list(near.inside) == [f"g{at:02}" for at, row in enumerate(rows) if bases & set(range(*row))]
     if near.inside:
         assert (near.left, near.right) == (None, None)
         return
