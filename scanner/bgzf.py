@@ -16,6 +16,7 @@ import cyvcf2
 import pysam
 
 from scanner.errors import InputError, UsageError
+from scanner.files import draft_mark
 
 Format = Literal["vcf", "bcf"]
 
@@ -136,16 +137,18 @@ def make_index(path: Path, kind: Format, longest: int, fallback: Path) -> Path:
     if not _writable(path.parent):
         fallback.mkdir(parents=True, exist_ok=True)
         target = fallback / target.name
+    draft = target.with_name(f".{target.name}.{draft_mark()}{suffix}")
     try:
         pysam.tabix_index(
             str(path),
             preset="bcf" if kind == "bcf" else "vcf",  # type: ignore[arg-type]
-            index=str(target),
+            index=str(draft),
             csi=suffix == ".csi",
             force=True,
         )
+        draft.replace(target)
     except OSError as error:
-        target.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise InputError(
             f"{path} has no index and none can be made: its records are unsorted, repeat a contig or are damaged; "
             f"sort it with 'bcftools sort -Oz -o sorted.vcf.gz {path}'"

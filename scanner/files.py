@@ -5,11 +5,23 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import secrets
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from scanner.errors import InputError, OutputError, UsageError
+
+
+def draft_mark() -> str:
+    """Give a word for the name of a draft that no other process has, on this machine or another that sees the folder.
+
+    Examples
+    --------
+    >>> draft_mark() != draft_mark()
+    True
+    """
+    return f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -20,7 +32,7 @@ def write_text(path: Path, text: str) -> None:
     OutputError
         Where it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    draft = path.with_name(f".{path.name}.{draft_mark()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8", newline="\n")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.bgzf import ContigIndex
+from scanner.errors import UsageError
 from scanner.regions import Region
 from scanner.windows import Windows, sliding
 
@@ -157,3 +158,52 @@ def _cumulative(entry: ContigIndex, length: int) -> tuple[Int, Float]:
 def _records_before(density: tuple[Int, Float], positions: Int) -> Float:
     """Estimate the number of records before positions in bp."""
     return np.interp(positions, *density)
+
+
+def spelled(numbers: Sequence[int]) -> str:
+    """Write rising numbers of parts with runs drawn together, as Slurm's ``--array`` and ``--part`` take them.
+
+    Examples
+    --------
+    >>> spelled([0, 1, 2, 5, 7, 8])
+    '0-2,5,7-8'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ",".join("-".join(map(str, run)) for run in runs)
+
+
+def numbered(text: str, count: int) -> list[int]:
+    """Read numbers of parts as `spelled` writes them.
+
+    Parameters
+    ----------
+    text
+        ``7``, ``0-9`` or ``0-9,12``.
+    count
+        Number of parts; they count from 0.
+
+    Raises
+    ------
+    UsageError
+        Where the text is none, or names a part that there is not.
+
+    Examples
+    --------
+    >>> numbered("0-2,5", 6)
+    [0, 1, 2, 5]
+    """
+    found: set[int] = set()
+    for piece in text.split(","):
+        first, dash, last = (word.strip() for word in piece.partition("-"))
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+            raise UsageError(f"--part {text}: give the number of a part, or several as 0-9,12")
+        if int(last) >= count:
+            raise UsageError(f"--part {text}: the parts of this scan are 0 to {count - 1}")
+        found.update(range(int(first), int(last) + 1))
+    return sorted(found)

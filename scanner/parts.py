@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.errors import OutputError
+from scanner.files import draft_mark
+from scanner.provenance import checksum
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -43,13 +43,13 @@ class PartStore:
             Where it cannot be written.
         """
         path = self._path(name)
-        draft = path.with_name(f".{name}.{os.getpid()}.npz")
+        draft = path.with_name(f".{name}.{draft_mark()}.npz")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             np.savez(draft, **arrays)  # type: ignore[arg-type]
-            checksum = _checksum(draft)
+            summed = checksum(draft)
             draft.replace(path)
-            record = json.dumps({**facts, "digest": self.digest, "sha256": checksum}, sort_keys=True)
+            record = json.dumps({**facts, "digest": self.digest, "sha256": summed}, sort_keys=True)
             note = draft.with_suffix(".json")
             note.write_text(record + "\n")
             note.replace(path.with_suffix(".json"))
@@ -63,10 +63,14 @@ class PartStore:
         path = self._path(name)
         try:
             record: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
-            whole = record.get("digest") == self.digest and record.get("sha256") == _checksum(path)
+            whole = record.get("digest") == self.digest and record.get("sha256") == checksum(path)
         except (OSError, ValueError, AttributeError):  # AttributeError: JSON, but no object
             return None
         return record if whole else None
+
+    def noted(self, name: str) -> bool:
+        """Tell whether a part was committed, without reading it."""
+        return self._path(name).with_suffix(".json").is_file()
 
     def load(self, name: str) -> dict[str, NDArray[Any]]:
         """Read a part's arrays.
@@ -88,8 +92,3 @@ class PartStore:
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npz"
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

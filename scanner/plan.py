@@ -110,6 +110,28 @@ def make_plan(options: ScanOptions, fallback: Path, mapper: Mapper = map) -> Pla
     UsageError, InputError
         For everything that is wrong with the call or that can be seen of the input.
     """
+    sketch = outline(options, fallback)
+    return with_windows(sketch, lay(sketch, mapper))
+
+
+def with_windows(plan: Plan, laid: Sequence[Windows]) -> Plan:
+    """Cut the windows of every region into parts, and so complete a plan."""
+    return replace(plan, parts=_parts(plan, laid))
+
+
+def outline(options: ScanOptions, fallback: Path) -> Plan:
+    """Look at every input and fix all of a scan but its windows.
+
+    Parameters
+    ----------
+    options, fallback
+        As `make_plan` takes them.
+
+    Raises
+    ------
+    UsageError, InputError
+        For everything that is wrong with the call or that can be seen of the input.
+    """
     lengths = read_lengths(options.chrom_sizes) if options.chrom_sizes else None
     source = vcf.open_source(options.vcf, lengths=lengths, fallback=fallback)
     aliases = read_aliases(options.aliases) if options.aliases else {}
@@ -131,12 +153,17 @@ def make_plan(options: ScanOptions, fallback: Path, mapper: Mapper = map) -> Pla
     look = probe(source, selection, regions)
     draws = arrange(models, selection.sizes, look.haplotypes, look.ploidy)
     networks = Networks(models, draws, options.dense, options.device)
-    plan = Plan(options, source, selection, look, regions, pairs, trios, tuple(columns), (), aliases, masks, networks)
-    return replace(plan, parts=_parts(plan, _lay(plan, mapper)))
+    return Plan(options, source, selection, look, regions, pairs, trios, tuple(columns), (), aliases, masks, networks)
 
 
-def _lay(plan: Plan, mapper: Mapper) -> list[Windows]:
-    """Lay the windows of every region."""
+def lay(plan: Plan, mapper: Mapper = map) -> list[Windows]:
+    """Lay the windows of every region.
+
+    Raises
+    ------
+    InputError
+        Where there is no window.
+    """
     spec = plan.options.windows
     if spec.bed is not None:
         beds = read_bed(spec.bed, plan.source.lengths, plan.aliases)

@@ -41,6 +41,12 @@ def fingerprint(path: Path) -> dict[str, Any]:
     return {"size": size, "sha256": digest.hexdigest()}
 
 
+def checksum(path: Path) -> str:
+    """Compute the SHA-256 of a whole file, in hex digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
 def versions(*, networks: bool = False) -> dict[str, str]:
     """Name the versions of popscan, Python and the libraries that a scan uses; for networks, those that are there."""
     found = {"popscan": scanner.__version__, "python": platform.python_version()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import shutil
@@ -16,6 +17,8 @@ from scanner.files import write_text
 from scanner.provenance import differences, digest
 
 HIDDEN = ".popscan"
+REQUEST = "request.json"
+"""What the parts in a folder were asked for; only where they are computed one by one."""
 RESULTS = (
     "windows.tsv.gz",
     "windows.tsv.gz.tbi",
@@ -34,6 +37,9 @@ RESULTS = (
     "hub",
 )
 """Everything that popscan itself puts into an output folder, and so may replace there."""
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What a file system without locks answers: nobody can be kept out there, and parts are committed whole anyway."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,13 @@ class Workspace:
         return _read(self.root / "run.json", "popscan")
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
         """Keep other runs out while this one writes; a lock dies with its process.
+
+        Parameters
+        ----------
+        shared
+            Let in those that share it too, and none that does not: parts may be computed by many at once.
 
         Raises
         ------
@@ -104,14 +115,15 @@ class Workspace:
             Where another run holds the folder.
         """
         try:
-            handle = (self.hidden / "lock").open("a")
+            handle = (self.hidden / "lock").open("a+")  # some network file systems share a lock of readable files only
         except OSError as error:
             raise OutputError(f"--out {self.root} cannot be written: {error.strerror}") from error
         with handle:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except OSError as error:
-                raise OutputError(f"another popscan is writing to {self.root}: wait for it, or stop it") from error
+                if error.errno not in _NO_LOCKS:
+                    raise OutputError(f"another popscan is writing to {self.root}: wait for it, or stop it") from error
             yield
 
     def resume(self, identity: Mapping[str, Any], *, force: bool) -> str:
@@ -144,6 +156,15 @@ class Workspace:
             )
         write_text(self.hidden / "identity.json", json.dumps(identity, indent=1, sort_keys=True) + "\n")
         return digest(identity)
+
+    def ask(self, request: Mapping[str, Any]) -> None:
+        """Keep what was asked for, so that the parts can be joined by whoever finds the folder."""
+        write_text(self.hidden / REQUEST, json.dumps({"request": dict(request)}, indent=1) + "\n")
+
+    def asked(self) -> dict[str, Any] | None:
+        """Give what `ask` kept, else None."""
+        held = (_read(self.hidden / REQUEST, "request") or {}).get("request")
+        return held if isinstance(held, dict) else None
 
     def complete(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
         """Give the run.json of this very scan where nothing of it remains to be done, else None.
@@ -195,7 +216,7 @@ class Workspace:
     def tidy(self) -> None:
         """Remove what was only needed during the run; an index that had to be made here stays."""
         self.drop_parts()
-        for name in ("identity.json", "lock"):
+        for name in ("identity.json", REQUEST, "lock"):
             (self.hidden / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.hidden.rmdir()

@@ -47,7 +47,7 @@ def test_the_commands_of_a_page_run(
     for command in commands(page):
         words = shlex.split(command)
         assert words[0] == "popscan", f"{page.name}: {command}"
-        threads = ["--threads", "1"] if words[1] in {"scan", "demo"} else []
+        threads = ["--threads", "1"] if words[1] in {"scan", "demo", "gather"} else []
         assert main([*words[1:], *threads]) == 0, f"{page.name}: {command}: {capsys.readouterr().err}"
 
 

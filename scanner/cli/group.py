@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import scanner
-from scanner.cli import catalogue, check, demo, evaluate, plan, publish, scan, simulate, train, view
+from scanner.cli import catalogue, check, demo, evaluate, gather, plan, publish, scan, simulate, train, view
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,6 +24,7 @@ for command in (
     demo.demo,
     scan.scan,
     plan.plan,
+    gather.gather,
     check.check,
     publish.publish,
     view.view,

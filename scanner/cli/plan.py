@@ -13,6 +13,7 @@ from scanner.cli.report import notes
 from scanner.estimate import Estimate, estimate
 from scanner.plan import Plan, make_plan
 from scanner.provenance import as_json
+from scanner.regions import Region
 from scanner.scan import lazy_workers
 from scanner.workers import available_threads
 
@@ -22,8 +23,9 @@ from scanner.workers import available_threads
 @scan_options
 @worker_options
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
+@click.option("--parts", is_flag=True, help="Print the number of parts only; with --json, each of them.")
 @debug_option
-def plan(vcf: Path, threads: int | None, scheduler: str | None, machine: bool, **given: Any) -> None:
+def plan(vcf: Path, threads: int | None, scheduler: str | None, machine: bool, parts: bool, **given: Any) -> None:
     """Look at the input and say what 'popscan scan' would do with the same options, without doing it.
 
     Windows counted in SNPs need one pass over the file to be laid.
@@ -33,9 +35,26 @@ def plan(vcf: Path, threads: int | None, scheduler: str | None, machine: bool, *
         options = absolute(options)
     with tempfile.TemporaryDirectory() as folder, lazy_workers(worker_factory(threads, scheduler)) as mapper:
         made = make_plan(options, Path(folder), mapper)
+    if parts:
+        click.echo(as_json(_parts(made)).rstrip() if machine else len(made.parts))
+        return
     count = available_threads() if threads is None else threads
     expected = estimate(made, count)
     click.echo(as_json(_record(made, expected)).rstrip() if machine else "\n".join(_lines(made, expected)))
+
+
+def _parts(made: Plan) -> dict[str, Any]:
+    """List the parts; the numbers are those of 'popscan scan --part'."""
+    listed = [
+        {
+            "part": part.index,
+            "region": str(Region(part.region.contig, *part.core)),
+            "records": part.records,
+            "windows": len(part.windows),
+        }
+        for part in made.parts
+    ]
+    return {"count": len(listed), "parts": listed}
 
 
 def _record(made: Plan, expected: Estimate) -> dict[str, Any]:

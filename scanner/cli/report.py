@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from scanner.catalogue import tracks
+from scanner.jobarray import Computed
 from scanner.networks import FAR
+from scanner.partition import spelled
 from scanner.plan import Plan
 from scanner.predict import window_length
 from scanner.publish import Published
@@ -89,6 +91,23 @@ def unlike_lines(unlike: Mapping[str, tuple[int, int]]) -> list[str]:
         for name, (far, count) in unlike.items()
         if far > 2 * (1 - FAR) * count
     ]
+
+
+def part_lines(done: Computed) -> list[str]:
+    """Say what a job of an array did."""
+    if not done.count:
+        return [f"{done.root} holds the result of this very scan already"]
+    were = len(done.asked) - len(done.made)
+    lines = [
+        f"part {spelled(done.asked)} of 0-{done.count - 1}: {len(done.made)} computed, {were} there already",
+    ]
+    if done.later:
+        lines.append(f"{done.later} with all that needs neighbouring parts")
+    if done.waiting:
+        lines.append(
+            f"{done.waiting} wait for neighbouring parts: 'popscan gather', or this command again, does the rest"
+        )
+    return lines
 
 
 def summary(outcome: Outcome) -> list[str]:

@@ -18,7 +18,9 @@ from scanner.cli.options import (
     worker_options,
 )
 from scanner.cli.progress import Bar
-from scanner.cli.report import notes, summary
+from scanner.cli.report import notes, part_lines, summary
+from scanner.errors import UsageError
+from scanner.jobarray import compute_parts
 from scanner.options import ScanOptions
 from scanner.scan import scan as run_scan
 
@@ -29,11 +31,14 @@ from scanner.scan import scan as run_scan
 @scan_options
 @worker_options
 @click.option("--force", is_flag=True, help="Replace the result of another scan in DIR.")
+@click.option(
+    "--part",
+    metavar="I",
+    help="Compute part I (or 0-9,12) of 'popscan plan --parts' only; 'popscan gather DIR' joins them.",
+)
 @quiet_option
 @debug_option
-def scan(
-    vcf: Path, out: Path | None, threads: int | None, scheduler: str | None, force: bool, quiet: bool, **given: Any
-) -> None:
+def scan(vcf: Path, out: Path | None, part: str | None, quiet: bool, **given: Any) -> None:
     """Scan a population VCF.gz or BCF and write tracks for a genome browser.
 
     The result folder holds windows.tsv.gz (one row a window), a bigWig track for every score, BED calls of outlier
@@ -41,7 +46,22 @@ def scan(
     command is run again.
     """
     options = read_options(vcf, given)
-    perform(options, default_folder(vcf) if out is None else out, threads, scheduler, force=force, quiet=quiet)
+    folder = default_folder(vcf) if out is None else out
+    if part is not None:
+        _perform_part(options, folder, part, given, quiet=quiet)
+        return
+    perform(options, folder, given["threads"], given["scheduler"], force=given["force"], quiet=quiet)
+
+
+def _perform_part(options: ScanOptions, out: Path, part: str, given: dict[str, Any], *, quiet: bool) -> None:
+    """Compute some parts of a job array, then say which."""
+    if given["scheduler"] or given["force"]:
+        name = "scheduler" if given["scheduler"] else "force"
+        raise UsageError(f"--part needs no scheduler and replaces nothing: leave out --{name}")
+    with Bar(quiet=quiet) as bar:
+        done = compute_parts(options, out, part, worker_factory(given["threads"], None, options), bar)
+    for line in [] if quiet else part_lines(done):
+        click.echo(line, err=True)
 
 
 def default_folder(vcf: Path) -> Path:
