@@ -84,7 +84,7 @@ ELSEWHERE = {
     "--out": "everywhere", "--models": "test_bad_input", "--threads": "test_workers", "--scheduler": "test_workers",
     "--force": "test_resume", "--genome": "here", "--quiet": "here", "--debug": "test_bad_input", "--help": "here",
     "--email": "the hub's tests", "--genes": "the genes' tests", "--dense": "test_scan_networks",
-    "--device": "test_scan_networks", "--part": "test_jobarray",
+    "--device": "test_scan_networks", "--part": "test_jobarray", "--from": "test_request",
 }  # fmt: skip
 
 

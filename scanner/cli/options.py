@@ -156,6 +156,17 @@ def scan_options(command: Command) -> Command:
     return _decorated(command, _SCAN_OPTIONS)
 
 
+def named_options(context: click.Context) -> list[str]:
+    """List the options of a scan that stand on the command line."""
+    shared = {option.name for option in scan_options(click.command()(lambda: None)).params}
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in shared
+        and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+    ]
+
+
 def worker_options(command: Command) -> Command:
     """Add the options that say who computes it."""
     return _decorated(command, _WORKER_OPTIONS)

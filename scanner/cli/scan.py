@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+import scanner
 from scanner.cli.options import (
     FILE,
     absolute,
     debug_option,
+    named_options,
     quiet_option,
     read_options,
     scan_options,
@@ -22,14 +25,23 @@ from scanner.cli.report import notes, part_lines, summary
 from scanner.errors import UsageError
 from scanner.jobarray import compute_parts
 from scanner.options import ScanOptions
+from scanner.regions import shortlist
+from scanner.request import made_by, recall
 from scanner.scan import scan as run_scan
 
 
 @click.command(short_help="Scan a VCF or BCF: statistics in windows, and tracks for a genome browser.")
-@click.argument("vcf", type=FILE)
+@click.argument("vcf", type=FILE, required=False)
 @click.option("--out", "-o", type=FILE, metavar="DIR", help="Folder for the result.  [default: VCF's name + .popscan]")
 @scan_options
 @worker_options
+@click.option(
+    "--from",
+    "origin",
+    type=FILE,
+    metavar="RUN.JSON",
+    help="Repeat the scan that wrote this run.json; VCF only where the file was moved.",
+)
 @click.option("--force", is_flag=True, help="Replace the result of another scan in DIR.")
 @click.option(
     "--part",
@@ -38,19 +50,39 @@ from scanner.scan import scan as run_scan
 )
 @quiet_option
 @debug_option
-def scan(vcf: Path, out: Path | None, part: str | None, quiet: bool, **given: Any) -> None:
+def scan(vcf: Path | None, out: Path | None, origin: Path | None, part: str | None, quiet: bool, **given: Any) -> None:
     """Scan a population VCF.gz or BCF and write tracks for a genome browser.
 
     The result folder holds windows.tsv.gz (one row a window), a bigWig track for every score, BED calls of outlier
     regions, igv_session.xml to open in IGV, and an account of every record. A stopped scan goes on when the same
     command is run again.
     """
-    options = read_options(vcf, given)
-    folder = default_folder(vcf) if out is None else out
+    if origin is not None:
+        options = _recalled(origin, vcf, given["device"], quiet=quiet)
+    elif vcf is not None:
+        options = read_options(vcf, given)
+    else:
+        raise UsageError("give the VCF to scan, or --from RUN.JSON to repeat a scan")
+    folder = default_folder(options.vcf) if out is None else out
     if part is not None:
         _perform_part(options, folder, part, given, quiet=quiet)
         return
     perform(options, folder, given["threads"], given["scheduler"], force=given["force"], quiet=quiet)
+
+
+def _recalled(origin: Path, vcf: Path | None, device: str, *, quiet: bool) -> ScanOptions:
+    """Read from a run.json what to ask for; the device changes no result, and another may be named."""
+    named = named_options(click.get_current_context())
+    other = [option for option in named if option != "--device"]
+    if other:
+        raise UsageError(f"--from {origin} says all that is to be computed: leave out {shortlist(other)}")
+    options = recall(origin, vcf)
+    version = made_by(origin)
+    if version != scanner.__version__ and not quiet:
+        click.echo(
+            f"note: {origin} is of popscan {version}, this is {scanner.__version__}: values may differ", err=True
+        )
+    return replace(options, device=device) if named else options
 
 
 def _perform_part(options: ScanOptions, out: Path, part: str, given: dict[str, Any], *, quiet: bool) -> None:
