@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types tests test-clients format benchmark clean
+.PHONY: help venv demo test lint types tests test-clients fuzz format benchmark clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -62,6 +62,9 @@ test-clients: $(VENV)/installed-test ## open the tracks in real genome browsers 
 	@NEED=required .ci/need igv=igv xvfb-run=xvfb xauth=xauth Rscript=r-bioc-rtracklayer npm=npm \
 	    chromium=chromium chromedriver=chromium-driver
 	$(BIN)/pytest -m clients tests
+
+fuzz: $(VENV)/installed-test ## scan 2,000 harmed and odd files (minutes): CASES=5000 SEED=7 for more and others
+	POPSCAN_FUZZ_CASES=$(or $(CASES),2000) POPSCAN_FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -n $(JOBS) tests/test_fuzz.py
 
 format: $(VENV)/installed-test ## write the code as the linter wants it
 	$(BIN)/ruff check --fix .

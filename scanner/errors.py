@@ -39,3 +39,23 @@ class OutputError(RunError):
 
 class Stopped(RunError):
     """The user stopped the run; what is finished is kept."""
+
+
+LONGEST = 900
+"""Letters of the longest sentence."""
+
+
+def one_line(text: str) -> str:
+    """Spell text that may quote a file on one line, with nothing in it that a terminal would obey.
+
+    Examples
+    --------
+    >>> one_line("no sample 'a\\x1b[31m'\\nhere")
+    "no sample 'a\\\\x1b[31m'\\\\nhere"
+    """
+    spelled = "".join(
+        letter if letter.isprintable() or letter == "\t" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+    half = LONGEST // 2
+    return spelled if len(spelled) <= LONGEST else f"{spelled[:half]} [...] {spelled[-half:]}"

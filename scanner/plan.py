@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scanner import vcf
 from scanner.errors import InputError, UsageError
+from scanner.genes import read_genes
 from scanner.networks import NO_NETWORKS, Networks, arrange, read_networks
 from scanner.options import ScanOptions
 from scanner.partition import CELL, Part, cut
@@ -28,6 +29,8 @@ from scanner.workers import Mapper
 
 Int = NDArray[np.int64]
 
+MAX_WINDOWS = 50_000_000
+"""More windows than any genome needs, and as many as memory holds."""
 _NONE = np.empty(0, np.int64)
 
 
@@ -148,6 +151,8 @@ def outline(options: ScanOptions, fallback: Path) -> Plan:
     regions = _regions(options, source, aliases)
     scanned = {region.contig: source.lengths[region.contig] for region in regions}
     masks = _masks(options.mask, source.lengths, scanned, aliases)
+    if options.genes is not None:
+        read_genes(options.genes, scanned)  # they are of use at the end only: a fault would come after hours
     if options.ancestral is not None:
         AncestralFasta(options.ancestral, scanned, aliases)
     look = probe(source, selection, regions)
@@ -172,6 +177,12 @@ def lay(plan: Plan, mapper: Mapper = map) -> list[Windows]:
         counted = zip(plan.regions, _site_positions(plan, mapper), strict=True)
         laid = [by_site_count(region.contig, positions, spec.window, spec.step) for region, positions in counted]
     else:
+        count = sum((region.end - region.start) // spec.step for region in plan.regions)
+        if count > MAX_WINDOWS:
+            raise UsageError(
+                f"--step {spec.step} makes {count:,} windows, and popscan lays at most {MAX_WINDOWS:,}: "
+                "take a larger one, or scan less with --region"
+            )
         laid = [sliding(region, spec.window, spec.step) for region in plan.regions]
     if not any(len(windows) for windows in laid):
         raise InputError(f"{plan.source.path}: no window lies in {shortlist(plan.regions)}")

@@ -10,6 +10,7 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
+from scanner.bgzf import quiet_htslib
 from scanner.errors import InputError, UsageError
 from scanner.files import read_lines
 from scanner.regions import Region, match_contig, shortlist
@@ -176,10 +177,7 @@ class AncestralFasta:
         """
         if not path.is_file():
             raise UsageError(f"{path}: no such file")
-        try:
-            self._fasta = pysam.FastaFile(str(path))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read as an indexed FASTA: run 'samtools faidx {path}' first") from error
+        self._path, self._fasta = path, open_fasta(path)
         held = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
         self._names = {}
         for contig, length in lengths.items():
@@ -194,8 +192,41 @@ class AncestralFasta:
 
     def bases(self, region: Region) -> NDArray[np.uint8]:
         """Give the bases of a region as upper-case ASCII: (bp,) uint8."""
-        text = self._fasta.fetch(self._names[region.contig], region.start, region.end)
-        return np.frombuffer(text.upper().encode("latin-1"), np.uint8)
+        letters = fetch_letters(self._fasta, self._path, self._names[region.contig], region.start, region.end)
+        return np.frombuffer(letters.upper(), np.uint8)
+
+
+def open_fasta(path: Path) -> pysam.FastaFile:
+    """Open a FASTA, plain or BGZF; the .fai is made where it is missing.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read or indexed.
+    """
+    try:
+        with quiet_htslib():
+            return pysam.FastaFile(str(path))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as an indexed FASTA: run 'samtools faidx {path}' first") from error
+
+
+def fetch_letters(fasta: pysam.FastaFile, path: Path, name: str, start: int, end: int) -> bytes:
+    """Read the letters of a stretch (bp, 0-based half-open), all of them.
+
+    Raises
+    ------
+    InputError
+        Where the file has not what its index promises.
+    """
+    try:
+        with quiet_htslib():
+            letters = fasta.fetch(name, start, end).encode("latin-1")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read at {name}: it is damaged, or its .fai is of another file") from error
+    if len(letters) != end - start:
+        raise InputError(f"{path} has {len(letters):,} of the {end - start:,} bp that its .fai promises of {name}")
+    return letters
 
 
 def _interval(path: Path, number: int, line: str) -> tuple[str, int, int]:

@@ -30,6 +30,8 @@ from scanner.regions import Region, shortlist
 CHUNK_BYTES = 8_000_000
 """Text, or genotype arrays, decoded at a time."""
 MAX_PLOIDY = 16
+MAX_LENGTH = (1 << 32) - 1
+"""bp of the longest contig that bigWig and bigBed can hold."""
 
 Int = NDArray[np.int64]
 
@@ -101,7 +103,7 @@ def open_source(path: Path, *, lengths: Mapping[str, int] | None = None, fallbac
         For every fault that can be seen without reading the records.
     """
     kind = bgzf.sniff(path)
-    samples, contigs, stated = _header(path)
+    samples, contigs, stated = _header(path, kind)
     known = {**stated, **(lengths or {})}
     index = bgzf.find_index(path) or _index_in(fallback, path)
     if index is None:
@@ -119,6 +121,12 @@ def open_source(path: Path, *, lengths: Mapping[str, int] | None = None, fallbac
         where = "the header gives no length" if lengths is None else "neither the header nor --chrom-sizes has a length"
         raise InputError(
             f"{path}: {where} for {shortlist(bare)}; give lengths with --chrom-sizes FILE (chrom.sizes or .fai)"
+        )
+    long = [contig for contig in entries if known[contig] > MAX_LENGTH]
+    if long:
+        raise InputError(
+            f"{path}: {shortlist(long)} has {known[long[0]]:,} bp by the header or --chrom-sizes, and browser files "
+            f"hold at most {MAX_LENGTH:,}: give the true lengths with --chrom-sizes FILE"
         )
     return Source(path, kind, index, samples, {contig: known[contig] for contig in entries}, entries)
 
@@ -355,14 +363,16 @@ def _damaged(source: Source, region: Region) -> InputError:
     )
 
 
-def _header(path: Path) -> tuple[tuple[str, ...], list[str], dict[str, int]]:
+def _header(path: Path, kind: bgzf.Format) -> tuple[tuple[str, ...], list[str], dict[str, int]]:
     """Read sample names, contigs in order, and the lengths that the header states."""
     try:
         with bgzf.quiet_htslib():
             vcf = cyvcf2.VCF(str(path))
-            samples = tuple(vcf.samples)
+            samples, header = tuple(vcf.samples), vcf.raw_header
+            lengths = _stated_lengths(header)
+            if kind == "bcf" and "\n##contig=<" not in header:  # cyvcf2 would crash
+                raise ValueError("it has no ##contig line, and a BCF knows its contigs by these alone")
             contigs = list(vcf.seqnames)
-            lengths = _stated_lengths(vcf.raw_header)
             vcf.close()
     except Exception as error:
         raise InputError(f"{path} has a header that cannot be read: {error}") from error

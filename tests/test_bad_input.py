@@ -496,3 +496,73 @@ def test_refusals_are_quick(place: Place) -> None:
     began = time.monotonic()
     popscan("scan", place.vcf, "--out", place.folder / "out", "--statistics", "nonsense")
     assert time.monotonic() - began < 1
+
+
+def test_a_bcf_whose_header_names_no_contig_is_refused(place: Place) -> None:
+    """A library in C crashes when it is asked for the names."""
+    header = gzip.decompress(save_vcf(text(place.rows), place.folder / "input.bcf").read_bytes())
+    with pysam.BGZFile(str(place.folder / "bare.bcf"), "wb") as file:
+        file.write(header.replace(b"##contig=", b"##contiG="))
+    done = popscan("scan", place.folder / "bare.bcf", "--out", place.folder / "out")
+    assert (done.code, "bare.bcf has a header that cannot be read: it has no ##contig line" in done.sentence) == (
+        1,
+        True,
+    )
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal(place: Place) -> None:
+    listed = place.file("p.tsv", "s0\t\x1b[2J\n" + "x" * 100_000 + "\n")
+    sentence = popscan("scan", place.vcf, "-p", listed, "--out", place.folder / "out").sentence
+    assert sentence.isprintable()
+    assert len(sentence) < 1000
+    assert popscan("check", place.vcf, "-p", listed).out.replace("\n", "").isprintable()
+
+
+def test_an_annotation_that_is_none_is_refused_before_the_scan(place: Place) -> None:
+    done = popscan("scan", place.vcf, "--genes", place.file("g.gff", "gene\n"), "--out", place.folder / "out")
+    assert (done.code, "g.gff, line 1: expected the nine columns of GFF3" in done.sentence) == (1, True)
+    assert not (place.folder / "out").exists()
+
+
+@pytest.mark.parametrize("harm", ["cut", "index"])
+def test_a_damaged_fasta_is_said_so(place: Place, harm: str, capfd: pytest.CaptureFixture[str]) -> None:
+    fasta = place.file("a.fa", f">1\n{'A' * LENGTH}\n>2\n{'A' * LENGTH}\n")
+    pysam.faidx(str(fasta))
+    if harm == "cut":
+        os.truncate(fasta, LENGTH + 3000)
+    else:
+        place.file("a.fa.fai", "1\tlong\n")
+    words = ["scan", place.vcf, "--threads", 1, "--min-sites", 1]
+    assert "a.fa " in popscan(*words, "--ancestral", fasta, "--out", place.folder / "other").sentence
+    done = popscan(*words, "--genome", fasta, "--out", place.folder / "out")
+    assert f"{fasta} " in (done.sentence if harm == "cut" else done.err)
+    assert done.code == (harm == "cut"), "of a file that cannot be opened a note says that there is no hub"
+    assert not (place.folder / "out" / "hub" / "hub.txt").exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_lengths_and_windows_out_of_proportion_are_refused(place: Place) -> None:
+    sizes = place.file("c.sizes", f"1\t{10**30}\n2\t20000\n")
+    out = ["--out", place.folder / "out"]
+    done = popscan("scan", place.vcf, "--chrom-sizes", sizes, *out)
+    assert (done.code, "browser files hold at most 4,294,967,295" in done.sentence) == (1, True)
+    done = popscan(
+        "scan", place.vcf, "--chrom-sizes", place.file("d", "1\t4000000000\n2\t20000\n"), "--window", 10, *out
+    )
+    assert (done.code, "--step 10 makes 400,002,000 windows" in done.sentence) == (2, True)
+
+
+def test_want_of_memory_is_one_sentence(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_given: Any, **_named: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("scanner.vcf.open_source", full)
+    done = popscan("scan", place.vcf, "--out", place.folder / "out")
+    assert (done.code, "there is not enough memory: use fewer --threads" in done.sentence) == (1, True)
+
+
+def test_a_damaged_track_is_a_finding_and_nothing_else(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    scanned(place.vcf, "--out", place.folder / "out", "--threads", 1, "--statistics", "pi", "--min-sites", 1)
+    os.truncate(place.folder / "out" / "tracks" / "pi.bw", 20)
+    assert popscan("check", place.folder / "out").code == 1
+    assert capfd.readouterr() == ("", "")

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pysam
-
 from scanner.errors import InputError
+from scanner.reference import open_fasta
 from scanner.regions import match_contig, shortlist
 
 
@@ -246,11 +245,8 @@ def fasta_lengths(path: Path) -> dict[str, int]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    try:
-        with pysam.FastaFile(str(path)) as fasta:
-            return dict(zip(fasta.references, fasta.lengths, strict=True))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as an indexed FASTA: run 'samtools faidx {path}' first") from error
+    with open_fasta(path) as fasta:
+        return dict(zip(fasta.references, fasta.lengths, strict=True))
 
 
 def _identifier(path: Path) -> str:

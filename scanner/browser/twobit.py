@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import pysam
 from numpy.typing import NDArray
+from pysam import FastaFile
 
 from scanner.errors import InputError, OutputError
+from scanner.reference import fetch_letters, open_fasta
 
 MAGIC = 0x1A412743
 _LARGEST = 2**32 - 1
@@ -79,8 +80,8 @@ def write_twobit(path: Path, fasta: Path, lengths: Mapping[str, int]) -> None:
         if path.is_file() and path.stat().st_mtime > fasta.stat().st_mtime and read_lengths(path) == dict(lengths):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with pysam.FastaFile(str(fasta)) as source, temporary.open("wb") as file:
-            _write(file, source, lengths)
+        with open_fasta(fasta) as source, temporary.open("wb") as file:
+            _write(file, fasta, source, lengths)
         if read_lengths(temporary) != dict(lengths):
             raise OutputError(f"{path}: what was read back differs from what was written; is the disk full?")
         temporary.replace(path)
@@ -91,7 +92,7 @@ def write_twobit(path: Path, fasta: Path, lengths: Mapping[str, int]) -> None:
             temporary.unlink()
 
 
-def _write(file: BinaryIO, source: pysam.FastaFile, lengths: Mapping[str, int]) -> None:
+def _write(file: BinaryIO, path: Path, source: FastaFile, lengths: Mapping[str, int]) -> None:
     """Write header, index and sequences; then the places in the index."""
     file.write(struct.pack("<4I", MAGIC, 0, len(lengths), 0))
     places = {}
@@ -104,15 +105,14 @@ def _write(file: BinaryIO, source: pysam.FastaFile, lengths: Mapping[str, int]) 
         file.seek(places[name])
         file.write(struct.pack("<I", at))
         file.seek(at)
-        file.write(_record(source, name, length))
+        file.write(_record(path, source, name, length))
 
 
-def _record(source: pysam.FastaFile, name: str, length: int) -> bytes:
+def _record(path: Path, source: FastaFile, name: str, length: int) -> bytes:
     """Spell one sequence."""
     unknown, lower, bases = _Runs(), _Runs(), []
     for offset in range(0, length, _CHUNK):
-        text = source.fetch(name, offset, min(offset + _CHUNK, length))
-        letters = np.frombuffer(text.encode("latin-1"), np.uint8)
+        letters = np.frombuffer(fetch_letters(source, path, name, offset, min(offset + _CHUNK, length)), np.uint8)
         codes = _CODES[letters]
         unknown.add(codes == _UNKNOWN, offset)
         lower.add(letters >= ord("a"), offset)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scanner.errors import PopscanError, Stopped
+from scanner.errors import PopscanError, Stopped, one_line
 
 _DISK = {
     errno.ENOSPC: "the disk is full",
@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("stopped", 1)
+    except MemoryError:
+        if debug:
+            raise
+        return _fail("there is not enough memory: use fewer --threads, or less at a time with --region", 1)
     except BrokenPipeError:
         _drop_output()
         return 1
@@ -94,5 +98,5 @@ def _drop_output() -> None:
 
 def _fail(message: str, code: int) -> int:
     """Say one sentence on standard error."""
-    print(f"popscan: {message}", file=sys.stderr)
+    print(f"popscan: {one_line(message)}", file=sys.stderr)
     return code

@@ -9,7 +9,8 @@ import click
 from scanner.check import Finding, Inputs, check_input
 from scanner.check_result import check_result
 from scanner.cli.options import FILE, debug_option
-from scanner.errors import UsageError
+from scanner.errors import UsageError, one_line
+from scanner.workers import uninterrupted
 
 _MARKS = {"error": "ERROR  ", "warning": "warning", "good": "ok     "}
 
@@ -32,7 +33,7 @@ def check(path: Path, **given: Path | None) -> int:
     """
     findings = _check_folder(path, given) if path.is_dir() else check_input(Inputs(path, **given))
     for finding in findings:
-        click.echo(f"{_MARKS[finding.level]}  {finding.text}")
+        click.echo(f"{_MARKS[finding.level]}  {one_line(finding.text)}")
     return int(any(finding.level == "error" for finding in findings))
 
 
@@ -40,4 +41,5 @@ def _check_folder(path: Path, given: dict[str, Path | None]) -> list[Finding]:
     """Check a result, to which the files of a scan's input add nothing."""
     if any(given.values()):
         raise UsageError(f"{path} is a folder, so a result is checked: the options are for a VCF")
-    return check_result(path)
+    (findings,) = uninterrupted(check_result, [path])  # libraries would say of their own accord what findings say
+    return findings
