@@ -60,7 +60,8 @@ tests: $(VENV)/installed-test
 
 test-clients: $(VENV)/installed-test ## open the tracks in real genome browsers (installs IGV, R and more of Debian)
 	@NEED=required .ci/need igv=igv xvfb-run=xvfb xauth=xauth Rscript=r-bioc-rtracklayer npm=npm \
-	    chromium=chromium chromedriver=chromium-driver
+	    chromium=chromium chromedriver=chromium-driver \
+	    sbatch=slurm-client slurmctld=slurmctld slurmd=slurmd munged=munge
 	$(BIN)/pytest -m clients tests
 
 fuzz: $(VENV)/installed-test ## scan 2,000 harmed and odd files (minutes): CASES=5000 SEED=7 for more and others

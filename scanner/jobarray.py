@@ -101,9 +101,8 @@ def _compute(options: ScanOptions, workspace: Workspace, which: str, mapper: Map
     store = PartStore(workspace.parts, f"{digest}-{layout(plan.parts)}")
     job_tasks = tasks(plan, store)
     missing = [job_tasks[at] for at in wanted if store.facts(part_name(at)) is None]
-    progress.start("scanning", sum(task.records for task in missing))
-    for done in mapper(compute, missing):
-        progress.advance(done.records)
+    scan.log_plan(plan, ())
+    scan.run_stage("scanning", compute, missing, mapper, progress)
     stages = scan.later_stages(plan, job_tasks[0].job)
     shares = [_later(stage, wanted, mapper, progress) for stage in stages]
     made = tuple(task.part.index for task in missing)
@@ -117,9 +116,7 @@ def _later(stage: Stage, wanted: Sequence[int], mapper: Mapper, progress: Progre
     store = stage.tasks[0].job.store
     missing = [stage.tasks[at] for at in wanted if store.facts(stage.on_disk(at)) is None]
     ready = [task for task in missing if all(store.noted(part_name(index)) for index in _needed(task))]
-    progress.start(stage.name, sum(task.records for task in ready))
-    for done in mapper(stage.function, ready):
-        progress.advance(done.records)
+    scan.run_stage(stage.name, stage.function, ready, mapper, progress)
     return len(ready), len(missing) - len(ready)
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from scanner import predict, provenance, sites
 from scanner.compute import Done, Job, Task, compute, part_name, tasks
 from scanner.errors import InputError, RunError, Stopped
+from scanner.estimate import estimate
 from scanner.files import write_text
 from scanner.gather import Accounts, gather, reconcile
+from scanner.logs import StageLog, measured
 from scanner.options import ScanOptions
 from scanner.partition import spelled
 from scanner.parts import PartStore
@@ -28,6 +32,8 @@ from scanner.workspace import Workspace
 
 LAID = "laid"
 """Name on disk of windows that cost a pass over the file."""
+
+_log = logging.getLogger(__name__)
 
 Workers = Callable[[int, int], contextlib.AbstractContextManager[Mapper]]
 """Gives, for a number of tasks and of records in them, a map that computes the tasks."""
@@ -126,8 +132,10 @@ def scan(
         except BaseException:
             workspace.leave(fresh=fresh)
             raise
-        workspace.tidy()
-    return dataclasses.replace(outcome, seconds=time.monotonic() - began)
+        workspace.tidy(done=True)
+    seconds = time.monotonic() - began
+    _log.info("done in %.1f s: %s", seconds, out)
+    return dataclasses.replace(outcome, seconds=seconds)
 
 
 def _locked_scan(
@@ -149,6 +157,7 @@ def _locked_scan(
             return Outcome(workspace.root, None, None, _redrawn(workspace, held, presentation(options)), 0, 0.0)
         job_tasks = tasks(plan, PartStore(workspace.parts, f"{digest}-{layout(plan.parts)}"))
         job = job_tasks[0].job
+        log_plan(plan, command)
         if joining:
             refuse_missing(job_tasks, workspace.root)
         kept = _compute_missing(job_tasks, mapper, progress)
@@ -219,13 +228,28 @@ def lazy_workers(workers: Workers) -> Iterator[Mapper]:
         yield mapper
 
 
+def log_plan(plan: Plan, command: Sequence[str]) -> None:
+    """Log what is about to be computed, of what, and with what memory."""
+    versions = provenance.versions()
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    _log.info("%s: %s", listed, " ".join(command) or "called from Python")
+    expected, source = estimate(plan, 1), plan.source
+    _log.info(
+        "input %s: %s bytes, %d contigs, %d samples in %d populations, about %s records to read",
+        source.path, f"{source.path.stat().st_size:,}", len(source.entries), len(plan.selection.samples),
+        len(plan.probe.haplotypes), f"{expected.records:,}",
+    )  # fmt: skip
+    _log.info(
+        "plan: %s windows, %d columns, %d parts, about %.0f MB a process",
+        f"{plan.windows:,}", len(plan.columns), len(plan.parts), expected.bytes_per_process / 1e6,
+    )  # fmt: skip
+
+
 def _compute_missing(job_tasks: Sequence[Task], mapper: Mapper, progress: Progress) -> int:
     """Compute the parts that are not on disk; give the number of those that were."""
     store = job_tasks[0].job.store
     missing = [task for task in job_tasks if store.facts(part_name(task.part.index)) is None]
-    progress.start("scanning", sum(task.records for task in missing))
-    for done in mapper(compute, missing):
-        _tell(done, progress)
+    run_stage("scanning", compute, missing, mapper, progress)
     return len(job_tasks) - len(missing)
 
 
@@ -284,10 +308,17 @@ def later_stages(plan: Plan, job: Job) -> list[Stage]:
 def _compute_stage(stage: Stage, mapper: Mapper, progress: Progress) -> None:
     """Compute what is not on disk of a later stage."""
     missing = [task for task in stage.tasks if task.job.store.facts(stage.on_disk(task.part.index)) is None]
-    progress.start(stage.name, sum(task.records for task in missing))
-    for done in mapper(stage.function, missing):
-        _tell(done, progress)
+    run_stage(stage.name, stage.function, missing, mapper, progress)
 
 
-def _tell(done: Done, progress: Progress) -> None:
-    progress.advance(done.records)
+def run_stage(
+    name: str, function: Callable[[Any], Done], missing: Sequence[Any], mapper: Mapper, progress: Progress
+) -> None:
+    """Compute tasks, and tell of it."""
+    total = sum(task.records for task in missing)
+    progress.start(name, total)
+    log = StageLog(name, total)
+    for step in mapper(partial(measured, function), missing):
+        log.add(step)
+        progress.advance(step.done.records)
+    log.end()

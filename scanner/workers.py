@@ -1,4 +1,4 @@
-"""Dask, and nothing else that knows of it: many processes on this machine, or a cluster that is running already."""
+"""Maps that spread tasks over Dask: many processes on this machine, a cluster that is running, or jobs of Slurm."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from scanner.cluster import Shared, Slurm, check_workers, guarded, start_slurm
 from scanner.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -26,9 +29,13 @@ Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 AHEAD = 2
 """Tasks a worker that are submitted at a time: enough to keep it busy, few enough for any genome."""
 
+LOOK = 2.0
+"""Seconds between two looks at what became of the workers."""
 PATIENCE = 10
 """Seconds that a Dask scheduler has to answer."""
-_TALKATIVE = ("asyncio", "distributed", "tornado")
+NOTHING = Shared(None, ())
+_TALKATIVE = ("asyncio", "dask_jobqueue", "distributed", "tornado")
+_log = logging.getLogger(__name__)
 
 
 def available_threads() -> int:
@@ -46,7 +53,12 @@ def available_threads() -> int:
 
 @contextlib.contextmanager
 def workers(
-    threads: int, scheduler: str | None, scratch: Path, tasks: int, resources: Mapping[str, float] | None = None
+    threads: int,
+    scheduler: str | Slurm | None,
+    scratch: Path,
+    tasks: int,
+    resources: Mapping[str, float] | None = None,
+    shared: Shared = NOTHING,
 ) -> Iterator[Mapper]:
     """Give a map that spreads tasks over processes.
 
@@ -55,7 +67,7 @@ def workers(
     threads
         Processes on this machine; with one, tasks run in this very process.
     scheduler
-        Address of a running Dask scheduler, used instead where given.
+        Address of a running Dask scheduler, or jobs of Slurm, used instead where given.
     scratch
         Folder for Dask's own files.
     tasks
@@ -63,11 +75,14 @@ def workers(
     resources
         What some worker of a running cluster must offer, for tasks whose attribute ``resources`` asks for it: Dask
         gives them to such workers alone. Processes on this machine take every task.
+    shared
+        What workers on other machines must see.
 
     Raises
     ------
     UsageError
-        Where the scheduler does not answer, or no worker offers the resources.
+        Where the scheduler does not answer, no worker offers the resources, or a worker does not fit: another version,
+        or no shared file system.
     RunError
         Where workers keep dying.
     """
@@ -75,11 +90,24 @@ def workers(
         yield map
         return
     with _quiet(), contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
-        with _no_collection():
-            client = _connect(stack, scheduler) if scheduler else _start(stack, last, min(threads, tasks), scratch)
-        if scheduler:
+        if scheduler is None:
+            with _no_collection():
+                client = _start(stack, last, min(threads, tasks), scratch)
+            _log.info("workers: %d processes on this machine", min(threads, tasks))
+            yield lambda function, items: _spread(client, function, items)
+            return
+        terms = stack.enter_context(shared.terms())
+        if isinstance(scheduler, Slurm):
+            with _no_collection():
+                client, expected = start_slurm(stack, scheduler, tasks), scheduler.jobs
+            _log.info("workers: up to %d jobs of Slurm, %s for %s", expected, scheduler.memory, scheduler.walltime)
+        else:
+            with _no_collection():
+                client, expected = _connect(stack, scheduler), 0
             _check_offered(client, scheduler, resources or {})
-        yield lambda function, items: _spread(client, function, items, choosy=scheduler is not None)
+            check_workers(client, scheduler, terms)
+            _log.info("workers: Dask cluster at %s, %d workers", scheduler, len(client.nthreads()))
+        yield lambda function, items: _spread(client, partial(guarded, terms, function), items, expected, choosy=True)
 
 
 @contextlib.contextmanager
@@ -212,7 +240,12 @@ def _check_offered(client: Client, address: str, resources: Mapping[str, float])
 
 
 def _spread(
-    client: Client, function: Callable[[Task], Result], items: Iterable[Task], *, choosy: bool
+    client: Client,
+    function: Callable[[Task], Result],
+    items: Iterable[Task],
+    expected: int = 0,
+    *,
+    choosy: bool = False,
 ) -> Iterator[Result]:
     """Submit tasks in bounded batches and yield results as they come.
 
@@ -220,6 +253,8 @@ def _spread(
     ----------
     client, function, items
         Who computes what.
+    expected
+        Workers that will be there; those that are where there are more.
     choosy
         Workers differ: heed what tasks ask for.
     """
@@ -227,13 +262,16 @@ def _spread(
     from distributed.comm.core import CommClosedError
 
     waiting = iter(items)
-    slots = AHEAD * max(1, sum(client.nthreads().values()))
+    slots = AHEAD * max(1, expected, sum(client.nthreads().values()))
     running = as_completed()
+    losses = _Losses(client)
 
     def submit() -> None:
         for task in waiting:
             asked = (getattr(task, "resources", None) or None) if choosy else None
-            running.add(client.submit(function, task, pure=False, retries=0, resources=asked))
+            future = client.submit(function, task, pure=False, retries=0, resources=asked)
+            losses.names[str(future.key)] = str(getattr(getattr(task, "part", task), "index", "?"))
+            running.add(future)
             if running.count() >= slots:
                 return
 
@@ -250,8 +288,31 @@ def _spread(
                 "a worker process died three times over the same part, most likely for lack of memory: "
                 "use fewer --threads, or a machine with more memory; finished parts are kept"
             ) from error
+        losses.names.pop(str(future.key), None)
         future.release()
+        losses.tell()
         submit()
+
+
+class _Losses:
+    """Logs which tasks are computed again because their worker was lost."""
+
+    def __init__(self, client: Client) -> None:
+        self.names: dict[str, str] = {}
+        self._client = client
+        self._told = self._looked = time.time()
+
+    def tell(self) -> None:
+        """Look, now and then, at what became of the workers."""
+        if time.time() - self._looked < LOOK:
+            return
+        self._looked = time.time()
+        for when, event in self._client.get_events("all"):
+            if when > self._told and isinstance(event, dict) and event.get("action") == "remove-worker":
+                again = [self.names[key] for key in event.get("processing-tasks", ()) if key in self.names]
+                if again:
+                    _log.warning("worker %s was lost: part %s is computed again", event.get("worker"), ", ".join(again))
+                self._told = when
 
 
 @contextlib.contextmanager

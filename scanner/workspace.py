@@ -17,6 +17,8 @@ from scanner.files import write_text
 from scanner.provenance import differences, digest
 
 HIDDEN = ".popscan"
+LOGS = "slurm"
+"""Folder for what jobs of Slurm print; it goes away when the scan is done."""
 REQUEST = "request.json"
 """What the parts in a folder were asked for; only where they are computed one by one."""
 RESULTS = (
@@ -208,14 +210,22 @@ class Workspace:
             return True
         self.tidy()
         with contextlib.suppress(OSError):
-            if fresh:
+            if fresh and not any((self.hidden / LOGS).glob("*")):  # these may say why it failed
                 shutil.rmtree(self.hidden, ignore_errors=True)
                 self.root.rmdir()
         return False
 
-    def tidy(self) -> None:
-        """Remove what was only needed during the run; an index that had to be made here stays."""
+    def tidy(self, *, done: bool = False) -> None:
+        """Remove what was only needed during the run; an index that had to be made here stays.
+
+        Parameters
+        ----------
+        done
+            The scan is done: what jobs of Slurm printed is of no use any more.
+        """
         self.drop_parts()
+        if done:
+            shutil.rmtree(self.hidden / LOGS, ignore_errors=True)
         for name in ("identity.json", REQUEST, "lock"):
             (self.hidden / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):

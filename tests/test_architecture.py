@@ -20,8 +20,8 @@ LAYERS = {
     0: {"__init__", "errors", "regions"},
     1: {"alignment", "windows", "haplotypes", "scores", "statistics", "channels", "data"},
     2: {
-        "bgzf", "browser", "candidates", "catalogue", "decode", "files", "genes", "network", "parts", "populations",
-        "provenance", "reference", "result", "simulate", "table", "trees", "vcf", "workers", "zarr",
+        "bgzf", "browser", "candidates", "catalogue", "cluster", "decode", "files", "genes", "logs", "network", "parts",
+        "populations", "provenance", "reference", "result", "simulate", "table", "trees", "vcf", "workers", "zarr",
     },
     3: {
         "check", "check_hub", "check_result", "check_tables", "compare", "compute", "estimate", "evaluate", "explain",
@@ -35,9 +35,9 @@ LAYER = {name: layer for layer, names in LAYERS.items() for name in names}
 # Who alone may import what. Elsewhere it is too slow to load, or not installed, or truth that only the tests may know.
 ONLY = {
     "allel": set[str](),
-    "dask": {"workers"},
-    "dask_jobqueue": {"workers"},
-    "distributed": {"workers"},
+    "dask": {"cluster", "workers"},
+    "dask_jobqueue": {"cluster"},
+    "distributed": {"cluster", "workers"},
     "fwdpy11": {"simulate"},
     "demes": {"simulate"},
     "jax": {"network"},

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +19,8 @@ from pathlib import Path
 import pytest
 from scanning import Several, popscan, scanned, several, tables
 
-from scanner import partition, workers
+from scanner import cluster, partition, scan, workers
+from scanner.cluster import Shared
 from scanner.errors import InputError, RunError, UsageError
 
 SCAN = ("--window", "4kb", "--step", "1kb", "--statistics", "all", "--min-sites", "3")
@@ -288,3 +293,112 @@ def test_garbage_of_a_failed_client_is_not_collected_while_the_next_one_starts(
     for _ in range(3):
         with pytest.raises(UsageError), workers.workers(1, "tcp://127.0.0.1:9", tmp_path, 2):
             pass
+
+
+@pytest.fixture
+def three_by_hand(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a scheduler here, and three ``dask worker`` processes as a user would."""
+    from distributed import LocalCluster
+
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=50) as cluster:
+        call = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address]
+        more = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path / "scratch")]
+        processes = [
+            subprocess.Popen([*call, *more], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for _ in range(3)
+        ]
+        end = time.monotonic() + 60
+        while len(cluster.scheduler_info["workers"]) < 3 and time.monotonic() < end:
+            time.sleep(0.1)
+        yield cluster.scheduler_address, processes
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_one_of_three_workers_is_killed(
+    data: Several,
+    alone: dict[str, bytes],
+    three_by_hand: tuple[str, list[subprocess.Popen[bytes]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The others compute its parts again, to the same bytes, and the log says so."""
+    from slow_steps import slow_compute
+
+    address, processes = three_by_hand
+    monkeypatch.setattr(scan, "compute", slow_compute)
+    monkeypatch.setattr(workers, "LOOK", 0)
+    out, log = tmp_path / "out", tmp_path / "scan.log"
+
+    def kill() -> None:
+        while not list((out / ".popscan" / "parts").glob("part-*.json")):
+            time.sleep(0.02)
+        processes[0].send_signal(signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    scanned(data.vcf, "-p", data.populations, "--out", out, "--scheduler", address, "--log-file", log, *SCAN)
+    killer.join()
+    assert processes[0].wait(10) == -signal.SIGKILL
+    assert tables(out) == alone
+    assert f"workers: Dask cluster at {address}, 3 workers" in log.read_text()
+    assert re.search(r" WARNING worker tcp://\S+ was lost: part \d+(, \d+)* is computed again", log.read_text())
+
+
+def test_workers_of_another_version_are_refused(
+    data: Several, scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = cluster._versions()
+    monkeypatch.setattr(cluster, "_versions", lambda: {**real, "numpy": "0.1"})
+    done = popscan("scan", data.vcf, "--out", tmp_path / "out", "--scheduler", scheduler)
+    assert done.code == 2
+    assert re.fullmatch(
+        rf"the worker on \S+ has numpy {re.escape(real['numpy'])}, and this machine 0\.1: "
+        "install the same versions on both",
+        done.sentence,
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_workers_without_the_shared_file_system_are_refused(
+    data: Several, scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their folder of that name holds something else."""
+    real = Path.write_text
+    monkeypatch.setattr(
+        Path, "write_text", lambda path, text, *more, **named: real(path, text[::-1] + "x", *more, **named)
+        if ".seen-by-all-" in path.name else real(path, text, *more, **named),
+    )  # fmt: skip
+    done = popscan("scan", data.vcf, "--out", tmp_path / "out", "--scheduler", scheduler)
+    assert done.code == 2
+    assert f"does not see {tmp_path / 'out' / '.popscan' / 'parts'} as this machine does" in done.sentence
+    assert "workers need a shared file system on which input and result have the same paths" in done.sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_workers_that_cannot_run_popscan_are_refused(data: Several, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoPopscan:
+        def run(self, *_given: object, **_named: object) -> dict[str, object]:
+            return {"tcp://1.2.3.4:5": ModuleNotFoundError("No module named 'scanner'")}
+
+    with Shared(None, (data.vcf,)).terms() as terms, pytest.raises(UsageError, match="install popscan "):
+        cluster.check_workers(NoPopscan(), "tcp://x", terms)
+    monkeypatch.setattr(cluster, "SIGHT", 0)
+    assert cluster.complaint(terms) is None
+    small = dataclasses.replace(terms, sizes=((data.vcf, 3),))
+    gone = dataclasses.replace(terms, sizes=((Path("/nowhere/x.vcf.gz"), 3),))
+    for bad in (small, gone):
+        assert f"does not see {bad.sizes[0][0]} as this machine does" in str(cluster.complaint(bad))
+        with pytest.raises(UsageError, match="shared file system"):
+            cluster.guarded(bad, abs, 1)
+    assert cluster.guarded(terms, abs, -1) == 1
+
+
+def test_a_folder_that_workers_cannot_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Shared(tmp_path / "parts", ()).terms() as terms:
+        assert cluster.complaint(terms) is None
+        monkeypatch.setattr(os, "access", lambda *_given: False)
+        assert f"cannot write to {tmp_path / 'parts'}" in str(cluster.complaint(terms))
+    assert not (tmp_path / "parts").exists()

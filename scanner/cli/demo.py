@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from scanner.cli.options import FILE, debug_option, quiet_option, worker_options
+from scanner.cli.progress import Bar
 from scanner.cli.scan import perform
 from scanner.data import sample
 from scanner.errors import UsageError
@@ -41,7 +42,7 @@ def demo(out: Path, threads: int | None, scheduler: str | None, force: bool, qui
         regions=(bundled.region,),
         models=_models(quiet=quiet),
     )
-    perform(options, out, threads, scheduler, force=force, quiet=quiet)
+    perform(options, out, threads, scheduler, bar=Bar(quiet=quiet), force=force, quiet=quiet)
 
 
 def _models(*, quiet: bool) -> tuple[Path, ...]:

@@ -11,15 +11,19 @@ from typing import Any, TypeVar
 
 import click
 
+from scanner.cluster import JOBS, MEMORY, WALLTIME, Shared, Slurm
 from scanner.errors import UsageError
+from scanner.logs import logged_to
 from scanner.network import locate
 from scanner.network import resolve as resolve_models
 from scanner.network.backend import DEVICES, choose_device
+from scanner.networks import SPEC
 from scanner.options import MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
 from scanner.predict import GPU
 from scanner.scan import Workers
 from scanner.statistics import registry
 from scanner.workers import Mapper, available_threads, workers
+from scanner.workspace import HIDDEN, LOGS, Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -151,6 +155,23 @@ _WORKER_OPTIONS = [
 ]
 
 
+_SLURM_OPTIONS = [
+    click.option("--slurm", is_flag=True, help="Compute in jobs of Slurm, which popscan submits from here."),
+    click.option("--queue", metavar="NAME", help="With --slurm: the partition.  [default: Slurm's]"),
+    click.option("--account", metavar="NAME", help="With --slurm: the account.  [default: Slurm's]"),
+    click.option("--memory", metavar="SIZE", help=f"With --slurm: memory of a job.  [default: {MEMORY}]"),
+    click.option(
+        "--walltime", metavar="TIME", help=f"With --slurm: time limit of a job, HH:MM:SS.  [default: {WALLTIME}]"
+    ),
+    click.option("--jobs", type=click.IntRange(1), metavar="N", help=f"With --slurm: most jobs.  [default: {JOBS}]"),
+]
+
+_LOG_OPTIONS = [
+    click.option("--log-file", type=FILE, metavar="FILE", help="Log input, plan, rates, memory and retries to FILE."),
+    click.option("--verbose", "-v", is_flag=True, help="Log to standard error, and each part."),
+]
+
+
 def scan_options(command: Command) -> Command:
     """Add the options that say what a scan computes."""
     return _decorated(command, _SCAN_OPTIONS)
@@ -170,6 +191,29 @@ def named_options(context: click.Context) -> list[str]:
 def worker_options(command: Command) -> Command:
     """Add the options that say who computes it."""
     return _decorated(command, _WORKER_OPTIONS)
+
+
+def slurm_options(command: Command) -> Command:
+    """Add the options of jobs of Slurm."""
+    return _decorated(command, _SLURM_OPTIONS)
+
+
+def log_options(command: Command) -> Command:
+    """Add ``--log-file``, ``--verbose`` and ``--quiet``."""
+    return quiet_option(_decorated(command, _LOG_OPTIONS))
+
+
+def logged(given: dict[str, Any], *, quiet: bool) -> contextlib.AbstractContextManager[None]:
+    """Lead the log where `log_options` say.
+
+    Raises
+    ------
+    UsageError
+        Where they contradict each other.
+    """
+    if quiet and given["verbose"]:
+        raise UsageError("--quiet and --verbose exclude each other")
+    return logged_to(given["log_file"], verbose=given["verbose"])
 
 
 def browser_options(command: Command) -> Command:
@@ -258,7 +302,46 @@ RECORDS_PER_PROCESS = 250_000
 """Records that make another process worth its start, where the user has not said how many to use."""
 
 
-def worker_factory(threads: int | None, scheduler: str | None, options: ScanOptions | None = None) -> Workers:
+def read_scheduler(given: dict[str, Any], out: Path, options: ScanOptions | None) -> str | Slurm | None:
+    """Turn ``--scheduler`` and the options of `slurm_options` into who else computes.
+
+    Parameters
+    ----------
+    given
+        Values by parameter name.
+    out
+        The result folder, for the logs of jobs.
+    options
+        The scan: with ``--device gpu`` its jobs ask for graphics cards.
+
+    Raises
+    ------
+    UsageError
+        Where they contradict each other.
+    """
+    settings = {name: given[name] for name in ("queue", "account", "memory", "walltime", "jobs") if given[name]}
+    if not given["slurm"]:
+        if settings:
+            raise UsageError(f"--{next(iter(settings))} is for jobs of Slurm: give --slurm too")
+        scheduler: str | None = given["scheduler"]
+        return scheduler
+    if given["scheduler"] is not None:
+        raise UsageError("--slurm and --scheduler exclude each other")
+    slurm = Slurm(out / HIDDEN / LOGS, gpu=_needs_gpu(options), **settings)
+    assert slurm.lifetime > 0  # raises where the walltime is no time
+    return slurm
+
+
+def _needs_gpu(options: ScanOptions | None) -> bool:
+    return options is not None and bool(options.models) and options.device == "gpu"
+
+
+def worker_factory(
+    threads: int | None,
+    scheduler: str | Slurm | None,
+    options: ScanOptions | None = None,
+    out: Path | None = None,
+) -> Workers:
     """Make what `scan.scan` needs to start workers.
 
     Parameters
@@ -266,19 +349,28 @@ def worker_factory(threads: int | None, scheduler: str | None, options: ScanOpti
     threads
         Processes on this machine; where None, all that may be used, but no more than the work is worth.
     scheduler
-        Address of a Dask scheduler, or None.
+        Address of a Dask scheduler, or jobs of Slurm, or None.
     options
         The scan: where its networks need a graphics card, one that is lacking is missed at once.
+    out
+        The result folder, which workers on other machines must see.
     """
     if threads is not None and scheduler is not None:
-        raise UsageError("--threads and --scheduler exclude each other: a running cluster has its own workers")
+        other = "--slurm" if isinstance(scheduler, Slurm) else "--scheduler"
+        raise UsageError(f"--threads and {other} exclude each other: a cluster has its own workers")
     scratch = Path(os.environ.get("TMPDIR", "/tmp"))
-    gpu = options is not None and bool(options.models) and options.device == "gpu"
+    gpu, shared = _needs_gpu(options), _shared(options, out)
     if gpu and scheduler is None:
         choose_device("gpu")
 
     def start(tasks: int, records: int) -> contextlib.AbstractContextManager[Mapper]:
         count = min(available_threads(), 1 + records // RECORDS_PER_PROCESS) if threads is None else threads
-        return workers(count, scheduler, scratch, tasks, GPU if gpu else None)
+        return workers(count, scheduler, scratch, tasks, GPU if gpu else None, shared)
 
     return start
+
+
+def _shared(options: ScanOptions | None, out: Path | None) -> Shared:
+    """Say which files and folders workers on other machines must see."""
+    files = () if options is None else (options.vcf, options.ancestral, *(folder / SPEC for folder in options.models))
+    return Shared(None if out is None else Workspace(out).parts, tuple(path for path in files if path is not None))

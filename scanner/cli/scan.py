@@ -13,15 +13,19 @@ from scanner.cli.options import (
     FILE,
     absolute,
     debug_option,
+    log_options,
+    logged,
     named_options,
-    quiet_option,
     read_options,
+    read_scheduler,
     scan_options,
+    slurm_options,
     worker_factory,
     worker_options,
 )
 from scanner.cli.progress import Bar
 from scanner.cli.report import notes, part_lines, summary
+from scanner.cluster import Slurm
 from scanner.errors import UsageError
 from scanner.jobarray import compute_parts
 from scanner.options import ScanOptions
@@ -35,6 +39,7 @@ from scanner.scan import scan as run_scan
 @click.option("--out", "-o", type=FILE, metavar="DIR", help="Folder for the result.  [default: VCF's name + .popscan]")
 @scan_options
 @worker_options
+@slurm_options
 @click.option(
     "--from",
     "origin",
@@ -48,7 +53,7 @@ from scanner.scan import scan as run_scan
     metavar="I",
     help="Compute part I (or 0-9,12) of 'popscan plan --parts' only; 'popscan gather DIR' joins them.",
 )
-@quiet_option
+@log_options
 @debug_option
 def scan(vcf: Path | None, out: Path | None, origin: Path | None, part: str | None, quiet: bool, **given: Any) -> None:
     """Scan a population VCF.gz or BCF and write tracks for a genome browser.
@@ -64,10 +69,13 @@ def scan(vcf: Path | None, out: Path | None, origin: Path | None, part: str | No
     else:
         raise UsageError("give the VCF to scan, or --from RUN.JSON to repeat a scan")
     folder = default_folder(options.vcf) if out is None else out
-    if part is not None:
-        _perform_part(options, folder, part, given, quiet=quiet)
-        return
-    perform(options, folder, given["threads"], given["scheduler"], force=given["force"], quiet=quiet)
+    with logged(given, quiet=quiet):
+        if part is not None:
+            _perform_part(options, folder, part, given, quiet=quiet)
+            return
+        scheduler = read_scheduler(given, folder, options)
+        bar = Bar(quiet=quiet or given["verbose"])
+        perform(options, folder, given["threads"], scheduler, bar=bar, force=given["force"], quiet=quiet)
 
 
 def _recalled(origin: Path, vcf: Path | None, device: str, *, quiet: bool) -> ScanOptions:
@@ -87,10 +95,10 @@ def _recalled(origin: Path, vcf: Path | None, device: str, *, quiet: bool) -> Sc
 
 def _perform_part(options: ScanOptions, out: Path, part: str, given: dict[str, Any], *, quiet: bool) -> None:
     """Compute some parts of a job array, then say which."""
-    if given["scheduler"] or given["force"]:
-        name = "scheduler" if given["scheduler"] else "force"
+    name = next((name for name in ("scheduler", "slurm", "force") if given[name]), None)
+    if name is not None:
         raise UsageError(f"--part needs no scheduler and replaces nothing: leave out --{name}")
-    with Bar(quiet=quiet) as bar:
+    with Bar(quiet=quiet or given["verbose"]) as bar:
         done = compute_parts(options, out, part, worker_factory(given["threads"], None, options), bar)
     for line in [] if quiet else part_lines(done):
         click.echo(line, err=True)
@@ -111,13 +119,20 @@ def default_folder(vcf: Path) -> Path:
 
 
 def perform(
-    options: ScanOptions, out: Path, threads: int | None, scheduler: str | None, *, force: bool, quiet: bool
+    options: ScanOptions,
+    out: Path,
+    threads: int | None,
+    scheduler: str | Slurm | None,
+    *,
+    bar: Bar,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """Run a scan with a progress bar, then say what came of it."""
-    factory = worker_factory(threads, scheduler, options)
     if scheduler is not None:
         options, out = absolute(options), out.absolute()
-    with Bar(quiet=quiet) as bar:
+    factory = worker_factory(threads, scheduler, options, out)
+    with bar:
         command = ["popscan", *click.get_current_context().obj]
         outcome = run_scan(options, out, factory, bar, command=command, force=force)
     if quiet:
