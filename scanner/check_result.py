@@ -28,7 +28,7 @@ from scanner.check import Finding
 from scanner.check_hub import check_hub, contents
 from scanner.check_tables import check_accounts, check_tables
 from scanner.errors import InputError, PopscanError
-from scanner.regions import match_contig, shortlist
+from scanner.regions import is_whole, match_contig, shortlist
 from scanner.result import TABLE, Result, load
 
 AGAIN = "run popscan publish"
@@ -160,7 +160,7 @@ def _bed_fault(lines: list[str], lengths: dict[str, int]) -> str | None:
     last: tuple[bytes, int] | None = None
     for number, line in enumerate(lines, 1):
         fields = line.split("\t")
-        if len(fields) != 9 or not all(fields[at].isdecimal() for at in (1, 2, 4)):
+        if len(fields) != 9 or not all(is_whole(fields[at]) for at in (1, 2, 4)):
             return f"line {number} is no BED9: '{_spelled(line)}'"
         start, end, place = int(fields[1]), int(fields[2]), (fields[0].encode(), int(fields[1]))
         if last is not None and place < last:
@@ -211,7 +211,7 @@ def _check_session(result: Result) -> Findings:
     for item in root.iter("Region"):
         name, start, end = (item.get(field, "") for field in ("chromosome", "start", "end"))
         contig = match_contig(name, result.run.contigs)  # IGV may call it chr20 where the VCF says 20
-        inside = start.isdecimal() and end.isdecimal() and contig is not None
+        inside = is_whole(start) and is_whole(end) and contig is not None
         if not inside or not int(start) < int(end) <= result.run.contigs[contig or ""]:
             faults.append(f"has a region {name}:{start}-{end} outside the contigs")
     yield from (Finding("error", f"{path} {fault}: {AGAIN}") for fault in faults)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scanner.errors import InputError
 from scanner.files import read_lines
-from scanner.regions import Region, match_contig, shortlist
+from scanner.regions import Region, is_whole, match_contig, shortlist
 
 Int = NDArray[np.int64]
 
@@ -242,7 +242,7 @@ def _rows(path: Path) -> Iterator[tuple[int, _Row]]:
         if not text.strip() or text.startswith("#"):
             continue
         fields = text.split("\t")
-        sound = len(fields) == _COLUMNS and fields[3].isdecimal() and fields[4].isdecimal()
+        sound = len(fields) == _COLUMNS and is_whole(fields[3]) and is_whole(fields[4])
         if not sound or not 1 <= int(fields[3]) <= int(fields[4]):
             shown = text if len(text) <= 100 else f"{text[:100]}..."
             raise InputError(

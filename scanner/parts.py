@@ -64,7 +64,7 @@ class PartStore:
         try:
             record: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
             whole = record.get("digest") == self.digest and record.get("sha256") == checksum(path)
-        except (OSError, ValueError, AttributeError):  # AttributeError: JSON, but no object
+        except (OSError, ValueError, AttributeError, RecursionError):  # AttributeError: JSON, but no object
             return None
         return record if whole else None
 

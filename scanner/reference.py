@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scanner.bgzf import quiet_htslib
 from scanner.errors import InputError, UsageError
 from scanner.files import read_lines
-from scanner.regions import Region, match_contig, shortlist
+from scanner.regions import Region, is_whole, match_contig, shortlist
 
 Int = NDArray[np.int64]
 Intervals = dict[str, tuple[Int, Int]]
@@ -133,7 +133,7 @@ def read_lengths(path: Path) -> dict[str, int]:
         fields = line.split()
         if not fields or line.startswith("#"):
             continue
-        if len(fields) < 2 or not fields[1].isdecimal() or int(fields[1]) < 1:
+        if len(fields) < 2 or not is_whole(fields[1]) or int(fields[1]) < 1:
             raise InputError(f"{path}, line {number}: expected a contig and its length in bp, found '{line.strip()}'")
         lengths[fields[0]] = int(fields[1])
     if not lengths:
@@ -231,7 +231,7 @@ def fetch_letters(fasta: pysam.FastaFile, path: Path, name: str, start: int, end
 
 def _interval(path: Path, number: int, line: str) -> tuple[str, int, int]:
     fields = line.split("\t") if "\t" in line else line.split()
-    if len(fields) >= 3 and fields[1].strip().isdecimal() and fields[2].strip().isdecimal():
+    if len(fields) >= 3 and is_whole(fields[1].strip()) and is_whole(fields[2].strip()):
         start, end = int(fields[1]), int(fields[2])
         if start < end:
             return fields[0], start, end

@@ -140,6 +140,17 @@ def match_contig(name: str, known: Collection[str], aliases: Mapping[str, str] |
     return next((other for other in known if key is not None and (aliases or {}).get(other) == key), None)
 
 
+def is_whole(text: str) -> bool:
+    """Tell a whole number that a place or a count can be: Python would refuse thousands of digits, NumPy twenty.
+
+    Examples
+    --------
+    >>> is_whole("20000"), is_whole("-1"), is_whole("9" * 5000)
+    (True, False, False)
+    """
+    return text.isdecimal() and len(text) <= 18
+
+
 def shortlist(names: Iterable[object], limit: int = 6) -> str:
     """Name the first few of a collection, and how many more there are.
 

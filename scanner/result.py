@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.errors import InputError
+from scanner.regions import is_whole
 from scanner.table import Table, read_table
 
 RUN = "run.json"
@@ -117,7 +118,7 @@ def read_run(directory: Path) -> Run:
         raise InputError(
             f"{directory} is not a popscan result, for it has no {RUN}: give the folder that popscan scan --out made"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}): run popscan scan again") from error
     try:
         return _run(entry)
@@ -192,7 +193,7 @@ def read_accounts(path: Path) -> dict[str, dict[str, Counter[str]]]:
         raise InputError(f"{path} is no account: its first line must be kind, name, outcome, count")
     for number, line in enumerate(lines[1:], 2):
         fields = line.split("\t")
-        if len(fields) != 4 or fields[0] not in found or not fields[3].isdecimal():
+        if len(fields) != 4 or fields[0] not in found or not is_whole(fields[3]):
             raise InputError(f"{path}:{number}: expected kind, name, outcome and count, found '{line}'")
         kind, name, outcome, count = fields
         found[kind].setdefault(name, Counter())[outcome] += int(count)

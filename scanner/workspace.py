@@ -189,6 +189,9 @@ class Workspace:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+        for draft in [*self.root.glob(".*.partial*"), *self.hidden.glob(".*.partial")]:  # of a run that was killed
+            if draft.name.startswith(tuple(f".{name}." for name in (*RESULTS, "identity.json"))):
+                draft.unlink(missing_ok=True)
 
     def drop_parts(self) -> None:
         """Remove finished parts."""
@@ -236,6 +239,6 @@ def _read(path: Path, key: str) -> dict[str, Any] | None:
     """Read a JSON object of popscan's own, recognised by a key that it must have."""
     try:
         record = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and key in record else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pysam
 import pytest
@@ -566,3 +568,53 @@ def test_a_damaged_track_is_a_finding_and_nothing_else(place: Place, capfd: pyte
     os.truncate(place.folder / "out" / "tracks" / "pi.bw", 20)
     assert popscan("check", place.folder / "out").code == 1
     assert capfd.readouterr() == ("", "")
+
+
+DEEP, LONG = "[" * 100_000, "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("option", "content"),
+    [
+        ("--chrom-sizes", f"1\t{LONG}\n2\t20000\n"),
+        ("--mask", f"1\t0\t{LONG}\n"),
+        ("--windows", f"1\t{LONG}\t{LONG}1\n"),
+        ("--genes", f"1\tx\tgene\t5\t{LONG}\t.\t+\t.\tID=x\n"),
+    ],
+)
+def test_numbers_of_thousands_of_digits_are_no_places(place: Place, option: str, content: str) -> None:
+    done = popscan("scan", place.vcf, option, place.file("odd.txt", content), "--out", place.folder / "out")
+    assert (done.code, "odd.txt, line 1: expected" in done.sentence) == (1, True)
+
+
+def test_what_is_nested_out_of_proportion_is_one_sentence(place: Place) -> None:
+    out = place.folder / "out"
+    (place.folder / "model").mkdir()
+    place.file("model/spec.toml", f"x = {DEEP}")
+    assert "spec.toml cannot be read" in popscan("models", place.folder / "model").sentence
+    scanned(place.vcf, "--out", out, "--threads", 1, "--statistics", "pi", "--min-sites", 1)
+    (out / "run.json").write_text(DEEP)
+    assert "run.json cannot be read" in popscan("publish", out).sentence
+    assert popscan("scan", place.vcf, "--out", out).code == 2
+
+
+def test_names_from_the_vcf_stay_names(place: Place) -> None:
+    """Contigs and samples with letters that HTML, XML, hubs and paths give a meaning."""
+    contig, evil = "a&amp;b'\"", "<script>alert(1)</script>"
+    samples = [evil, "../../x", "s 1", "&lt;", "'\"", "\u202e"]
+    rows = [(contig, *row[1:]) for row in place.rows if row[0] == "1"]
+    place.write(text(rows, samples, {contig: LENGTH}))
+    listed = place.file("p.tsv", "".join(f"{name}\t{'AB'[at % 2]}\n" for at, name in enumerate(samples)))
+    out = place.folder / "out"
+    scanned(place.vcf, "-p", listed, "--out", out, "--threads", 1, "--statistics", "pi,fst", "--min-sites", 1)
+    assert popscan("check", out).code == 0
+    for path in [*out.rglob("*.html"), *out.rglob("*.xml"), *out.rglob("hub.txt")]:
+        assert evil not in path.read_text(), path
+    ElementTree.parse(out / "igv_session.xml")
+    names = {path.name for path in place.folder.rglob("*")}
+    assert all(re.fullmatch(r"[A-Za-z0-9_.+-]+", name) for name in names), names
+    evil_population = place.file("q.tsv", f"s 1\t{evil}\n")
+    assert (
+        "has a character that column and file names cannot hold"
+        in popscan("scan", place.vcf, "-p", evil_population, "--out", place.folder / "new").sentence
+    )

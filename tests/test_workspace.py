@@ -190,3 +190,14 @@ def test_text_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
         write_text(path, "newest")
     monkeypatch.undo()
     assert (path.read_text(), listed(tmp_path)) == ("new", ["run.json"])
+
+
+def test_drafts_of_a_killed_run_are_cleared(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.open()
+    ours = [".windows.tsv.gz.partial.gz", ".run.json.77.partial", ".popscan/.identity.json.77.partial"]
+    for name in (*ours, ".thesis.partial"):
+        (tmp_path / name).touch()
+    workspace.clear()
+    workspace.tidy()
+    assert [path.name for path in tmp_path.iterdir()] == [".thesis.partial"]

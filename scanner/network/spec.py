@@ -119,7 +119,7 @@ def read_spec(path: Path, names: tuple[str, ...]) -> Spec:
         entry = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing: {path.parent} is no model, or not all of it") from error
-    except (OSError, ValueError) as error:  # ValueError: bad TOML and bad UTF-8
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: bad TOML and bad UTF-8
         raise InputError(f"{path} cannot be read: {error}") from error
     version = entry.pop("format", None)
     if version != FORMAT:
