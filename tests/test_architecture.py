@@ -25,8 +25,8 @@ LAYERS = {
     },
     3: {
         "check", "check_hub", "check_result", "check_tables", "compare", "compute", "estimate", "evaluate", "explain",
-        "gather", "jobarray", "like", "networks", "options", "panels", "partition", "plan", "predict", "probe", "publish",
-        "record", "request", "scan", "serve", "sites", "train", "workspace",
+        "gather", "jobarray", "like", "networks", "options", "panels", "partition", "plan", "predict", "probe",
+        "publish", "record", "request", "scan", "serve", "sites", "train", "workspace",
     },
     4: {"cli"},
 }  # fmt: skip

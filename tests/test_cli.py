@@ -84,7 +84,8 @@ ELSEWHERE = {
     "--out": "everywhere", "--models": "test_bad_input", "--threads": "test_workers", "--scheduler": "test_workers",
     "--force": "test_resume", "--genome": "here", "--quiet": "here", "--debug": "test_bad_input", "--help": "here",
     "--email": "the hub's tests", "--genes": "the genes' tests", "--dense": "test_scan_networks",
-    "--device": "test_scan_networks", "--part": "test_jobarray", "--from": "test_request", "--slurm": "test_slurm", "--queue": "test_slurm", "--account": "test_slurm",
+    "--device": "test_scan_networks", "--part": "test_jobarray", "--from": "test_request",
+    "--slurm": "test_slurm", "--queue": "test_slurm", "--account": "test_slurm",
     "--memory": "test_slurm", "--walltime": "test_slurm", "--jobs": "test_slurm", "--log-file": "test_logs",
     "--verbose": "test_logs",
 }  # fmt: skip
