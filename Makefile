@@ -65,7 +65,7 @@ test-clients: $(VENV)/installed-test ## open the tracks in real genome browsers 
 	$(BIN)/pytest -m clients tests
 
 fuzz: $(VENV)/installed-test ## scan 2,000 harmed and odd files (minutes): CASES=5000 SEED=7 for more and others
-	POPSCAN_FUZZ_CASES=$(or $(CASES),2000) POPSCAN_FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -n $(JOBS) tests/test_fuzz.py
+	POPSCAN_FUZZ_CASES=$(or $(CASES),2000) POPSCAN_FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -n $(JOBS) tests/test_fuzz*.py
 
 format: $(VENV)/installed-test ## write the code as the linter wants it
 	$(BIN)/ruff check --fix .

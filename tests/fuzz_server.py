@@ -1,7 +1,8 @@
 """Runs command lines, each in a forked child of its own: libraries are loaded once, and a crash or hang harms nobody.
 
-Standard input has one JSON object a line, ``{"words": [...], "folder": ..., "limit": seconds}``; standard output gets
-one for each: ``{"code": exit status or minus the signal, "seconds": ..., "out": ..., "err": ...}``.
+Standard input has one JSON object a line, ``{"words": [...], "folder": ..., "limit": seconds}`` and perhaps
+``"deeds"``, what befalls the child and when, ``"limits"`` of its resources, and ``"part"``, records a part; standard
+output gets one for each: ``{"code": exit status or minus the signal, "seconds": ..., "out": ..., "err": ...}``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 MEMORY = 8 << 30
 """Bytes of address space that a child may have: more is a failure of popscan, which must bound what a file asks for."""
@@ -23,19 +25,25 @@ LOST = 250
 """Exit status of a child whose main function raised."""
 
 
-def child(words: list[str], folder: str, out: int, err: int) -> int:
+def child(asked: dict[str, Any], out: int, err: int) -> int:
     """Be the process that runs one command line."""
+    from scanner import partition
     from scanner.cli import main
 
-    os.setsid()
+    folder = asked["folder"]
+    if "part" in asked:
+        partition.PART_RECORDS = (asked["part"], asked["part"])
+
+    os.setpgid(0, 0)
     os.chdir(folder)
     os.environ["TMPDIR"] = tempfile.tempdir = folder
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    for name, most in {"RLIMIT_AS": MEMORY, **asked.get("limits", {})}.items():
+        resource.setrlimit(getattr(resource, name), (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for number, target in ((0, os.open(os.devnull, os.O_RDONLY)), (1, out), (2, err)):
         os.dup2(target, number)
     try:
-        code = main(words)
+        code = main(asked["words"])
     except BaseException:
         traceback.print_exc()
         code = LOST
@@ -44,37 +52,57 @@ def child(words: list[str], folder: str, out: int, err: int) -> int:
     return code
 
 
-def ended(pid: int, limit: float) -> int:
+def befall(pid: int, deed: list[Any]) -> None:
+    """Do to a child, or to its files, what was asked for: ``[seconds, signal]`` or ``[seconds, from, to]``."""
+    match deed:
+        case [_, int(number)]:
+            os.kill(pid, number)
+        case [_, str(source), str(target)]:
+            Path(source).replace(target)
+
+
+def ended(pid: int, limit: float, deeds: list[list[Any]]) -> int:
     """Wait for a child, and kill it with its own children where it takes too long; give its status."""
-    handle = os.pidfd_open(pid)
+    handle, began = os.pidfd_open(pid), time.monotonic()
     try:
         poll = select.poll()
         poll.register(handle, select.POLLIN)
-        if not poll.poll(limit * 1000):
+        for deed in deeds:
+            if poll.poll(max(0.0, began + deed[0] - time.monotonic()) * 1000):
+                break
+            befall(pid, deed)
+        if not poll.poll(max(0.0, began + limit - time.monotonic()) * 1000):
             os.killpg(pid, signal.SIGKILL)
     finally:
         os.close(handle)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def held(read: int, write: int) -> str:
+    """Read what a pipe holds, and close it."""
+    os.set_blocking(read, False)
+    with os.fdopen(write, "wb"), os.fdopen(read, "rb") as file:
+        return (file.read() or b"").decode("utf-8", "backslashreplace")
+
+
 def serve() -> None:
     """Answer until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print while they are loaded is no answer
-    with tempfile.TemporaryDirectory() as folder:
-        for line in sys.stdin:
-            asked = json.loads(line)
-            with (Path(folder) / "out").open("w+b") as out, (Path(folder) / "err").open("w+b") as err:
-                began = time.monotonic()
-                pid = os.fork()
-                if pid == 0:
-                    os._exit(child(asked["words"], asked["folder"], out.fileno(), err.fileno()))
-                code = ended(pid, asked["limit"])
-                answer = {"code": code, "seconds": time.monotonic() - began}
-                for name, file in (("out", out), ("err", err)):
-                    file.seek(0)
-                    answer[name] = file.read().decode("utf-8", "backslashreplace")
-            print(json.dumps(answer), file=answers, flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        pipes = {name: os.pipe() for name in ("out", "err")}  # no files: these may be limited
+        began = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os._exit(child(asked, pipes["out"][1], pipes["err"][1]))
+            finally:
+                os._exit(LOST)
+        code = ended(pid, asked["limit"], asked.get("deeds", []))
+        answer = {"code": code, "seconds": time.monotonic() - began}
+        answer.update({name: held(*pipe) for name, pipe in pipes.items()})
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 def load() -> None:

@@ -49,14 +49,19 @@ class Server:
             text=True,
         )
 
-    def run(self, folder: Path, *words: object) -> Ended:
-        """Run popscan in a folder."""
-        asked = {"words": [str(word) for word in words], "folder": str(folder), "limit": LIMIT}
+    def run(self, folder: Path, *words: object, **fate: Any) -> Ended:
+        """Run popscan in a folder; ``fate`` is what `fuzz_server` may do to it."""
+        asked = {"words": [str(word) for word in words], "folder": str(folder), "limit": LIMIT, **fate}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         return Ended(**json.loads(self._process.stdout.readline()))
+
+    def memory(self) -> int:
+        """Give the bytes of address space that a child begins with."""
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[0]
+        return int(pages) * os.sysconf("SC_PAGESIZE")
 
     def close(self) -> None:
         """Let it end."""
@@ -73,10 +78,10 @@ def serving() -> Iterator[Server]:
         server.close()
 
 
-def faults_of_end(ended: Ended, *, reports: bool = False) -> list[str]:
+def faults_of_end(ended: Ended, *, reports: bool = False, limit: float = LIMIT) -> list[str]:
     """Say what is wrong with the way a run ended; some commands report what they find on standard output."""
     faults = []
-    if ended.seconds >= LIMIT:
+    if ended.seconds >= limit:
         faults.append(f"it took {ended.seconds:.0f} s")
     elif ended.code < 0:
         faults.append(f"signal {-ended.code}")
