@@ -9,16 +9,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from scanning import scanned, several, tables
+from tiny_training import RECIPE
 
+from scanner import partition
 from scanner.data import sample
 from scanner.table import read_table
 
 EXAMPLES = Path(__file__).parent.parent / "Snakefile_examples"
 
 
-def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake in a folder, with this environment's popscan first on the path."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def snakemake(folder: Path, *words: str, first: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a folder, with this environment's popscan first on the path, or what ``first`` holds."""
+    places = [*([str(first)] if first else []), str(Path(sys.executable).parent), os.environ["PATH"]]
+    path = os.pathsep.join(places)
     call = [sys.executable, "-m", "snakemake", "--cores", "1", *words]
     return subprocess.run(
         call, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
@@ -58,3 +62,114 @@ def test_a_bad_input_fails_the_job_and_its_log_says_why(scans: Path) -> None:
     assert snakemake(scans).returncode != 0
     assert "is truncated" in (scans / "logs/chr20.log").read_text()
     assert not (scans / "results/chr20/run.json").exists()
+
+
+POPSCAN = """#!{python}
+# popscan with parts of 60 records; the first job of chromosome 2 is killed once it has finished a part.
+import os, pathlib, signal, sys
+from scanner import compute, jobarray, partition
+from scanner.cli import main
+
+partition.PART_RECORDS = (60, 60)
+killed = pathlib.Path("killed")
+if "scan" in sys.argv and sys.argv[sys.argv.index("--part") + 1].startswith("3") and not killed.exists():
+    real = jobarray.compute
+    def dying(task):
+        if killed.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        killed.touch()
+        return real(task)
+    jobarray.compute = dying
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_genome_a_job_a_chromosome_one_of_them_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes are those of a plain scan, and what the killed job had finished is not computed again."""
+    monkeypatch.setattr(partition, "PART_RECORDS", (60, 60))
+    (tmp_path / "made").mkdir()
+    data = several(tmp_path / "made", contigs=2, records=180, length=90_000)
+    options = ["--window", "4kb", "--step", "1kb", "--statistics", "all", "--min-sites", "3"]
+    scanned(data.vcf, "-p", data.populations, "--out", tmp_path / "plain", "--threads", 1, *options)
+    folder = tmp_path / "genome"
+    shutil.copytree(EXAMPLES / "genome", folder)
+    shutil.copytree(data.vcf.parent, folder / "data")
+    config = (folder / "config.yaml").read_text().replace("genome.vcf.gz", "input.vcf.gz")
+    config = config.replace('["1", "2", "3"]', '["1", "2"]').replace(
+        "--window 100kb --step 10kb --statistics all", " ".join(options)
+    )
+    (folder / "config.yaml").write_text(config)
+    command = tmp_path / "bin" / "popscan"
+    command.parent.mkdir()
+    command.write_text(POPSCAN.format(python=sys.executable))
+    command.chmod(0o755)
+    first = snakemake(folder, "--keep-going", first=command.parent)
+    assert first.returncode != 0
+    assert (folder / "killed").exists(), first.stderr
+    parts = folder / "results" / "scan" / ".popscan" / "parts"
+    before = {path.name: path.stat().st_mtime_ns for path in parts.glob("part-*.npz")}
+    assert sorted(before) == [f"part-{number:06d}.npz" for number in range(4)]
+    second = snakemake(folder, "--rerun-incomplete", first=command.parent)
+    assert second.returncode == 0, second.stderr
+    assert tables(folder / "results" / "scan") == tables(tmp_path / "plain")
+    assert "scanning: 2 parts" in (folder / "logs" / "2.log").read_text()
+
+
+def test_a_network_for_an_own_species_is_trained_and_scanned_with(tmp_path: Path) -> None:
+    """A tiny recipe takes the place of the example's."""
+    folder = tmp_path / "own_species"
+    shutil.copytree(EXAMPLES / "own_species", folder)
+    (folder / "data").mkdir()
+    data = several(folder / "data", contigs=1, records=600, length=60_000)
+    data.vcf.rename(folder / "data" / "people.vcf.gz")
+    data.vcf.with_name("input.vcf.gz.tbi").rename(folder / "data" / "people.vcf.gz.tbi")
+    data.populations.write_text("".join(f"s{number}\tA\n" for number in range(12)))
+    (folder / "recipe.toml").write_text(RECIPE)
+    done = snakemake(folder)
+    logs = "".join(path.read_text() for path in (folder / "logs").glob("*.log"))
+    assert done.returncode == 0, done.stderr + logs
+    assert (folder / "results" / "model" / "README.md").exists()
+    table = read_table(folder / "results" / "scan" / "windows.tsv.gz")
+    assert "recombination_rate.A" in table.columns
+
+
+def test_the_example_recipe_is_one() -> None:
+    """The example's own is read, which the run above replaces."""
+    from scanner.simulate.recipe import read_recipe
+
+    assert read_recipe(EXAMPLES / "own_species" / "recipe.toml").name == "own-species"
+
+
+def test_many_populations_become_one_hub(tmp_path: Path) -> None:
+    """The bundled sample's lists of samples are joined, and the hub is checked before it is copied."""
+    folder, bundled = tmp_path / "hub", sample()
+    shutil.copytree(EXAMPLES / "hub", folder)
+    (folder / "data" / "samples").mkdir(parents=True)
+    shutil.copy(bundled.vcf, folder / "data" / "people.vcf.gz")
+    rows = [line.split()[:2] for line in bundled.populations.read_text().splitlines()]
+    for population in ("GBR", "FIN", "IBS"):
+        names = "".join(f"{name}\n" for name, group in rows if group == population)
+        (folder / "data" / "samples" / f"{population}.txt").write_text(names)
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(
+        config.replace("--step 20kb", "--step 20kb --statistics tajimas_d,fst --region 20:1000001-1500000")
+    )
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    text = (folder / "public" / "hub.txt").read_text()
+    assert "nobody@example.org" in text
+    assert "genome hg19" in text
+    tracks = {path.name for path in (folder / "public").rglob("*.bw")}
+    assert len(tracks) == 5, tracks
+
+
+def test_the_slurm_profile_is_one(tmp_path: Path) -> None:
+    """Snakemake plans the jobs with it, for its partition."""
+    folder = tmp_path / "genome"
+    shutil.copytree(EXAMPLES / "genome", folder)
+    (folder / "data").mkdir()
+    for name in ("genome.vcf.gz", "populations.tsv"):
+        (folder / "data" / name).touch()
+    planned = snakemake(folder, "--dry-run", "--profile", str(EXAMPLES / "slurm"))
+    assert planned.returncode == 0, planned.stderr
+    assert "slurm_partition=debug" in planned.stdout + planned.stderr
