@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -21,6 +22,7 @@ from scanner import provenance
 from scanner.errors import UsageError
 
 if TYPE_CHECKING:
+    from dask_jobqueue.slurm import SLURMCluster
     from distributed import Client
 
 MEMORY, WALLTIME, JOBS = "4GB", "01:00:00", 10
@@ -217,10 +219,7 @@ def start_slurm(stack: contextlib.ExitStack, slurm: Slurm, tasks: int) -> Client
     lifetime = slurm.lifetime
     if shutil.which("sbatch") is None:
         raise UsageError("--slurm needs Slurm's sbatch on this machine: run popscan on a login node of the cluster")
-    try:
-        from dask_jobqueue.slurm import SLURMCluster
-    except ImportError as error:
-        raise UsageError("--slurm needs dask-jobqueue: pip install 'popscan[slurm]'") from error
+    kind = slurm_cluster()
     import dask
     from dask.utils import parse_bytes
     from distributed import Client
@@ -231,7 +230,7 @@ def start_slurm(stack: contextlib.ExitStack, slurm: Slurm, tasks: int) -> Client
         raise UsageError(f"--memory {slurm.memory}: give a size such as {MEMORY}") from error
     slurm.logs.mkdir(parents=True, exist_ok=True)
     stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": SUSPICIONS}))
-    cluster = SLURMCluster(
+    cluster = kind(
         queue=slurm.queue,
         account=slurm.account,
         cores=1,
@@ -254,6 +253,23 @@ def start_slurm(stack: contextlib.ExitStack, slurm: Slurm, tasks: int) -> Client
     cluster.adapt(minimum_jobs=0, maximum_jobs=max(1, min(slurm.jobs, tasks)), target_duration="500ms")
     client: Client = stack.enter_context(Client(cluster))
     return client
+
+
+def slurm_cluster() -> type[SLURMCluster]:
+    """Import dask-jobqueue, which makes Ctrl-C a quiet exit of the process when it is imported, and undo that.
+
+    Raises
+    ------
+    UsageError
+        Where it is not installed.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        from dask_jobqueue.slurm import SLURMCluster
+    except ImportError as error:
+        raise UsageError("--slurm needs dask-jobqueue: pip install 'popscan[slurm]'") from error
+    signal.signal(signal.SIGINT, before)
+    return SLURMCluster
 
 
 def _try_submission(script: str) -> None:

@@ -378,7 +378,7 @@ def test_a_scan_of_the_mended_file_is_not_refused(place: Place, good: Several, f
 @pytest.mark.parametrize(
     ("words", "usage"),
     [
-        (["scan"], "Missing argument 'VCF'"),
+        (["plan"], "Missing argument 'VCF'"),
         (["scan", "x.vcf.gz", "--threads", "0"], "0 is not in the range x>=1"),
         (["scan", "x.vcf.gz", "--max-missing", "2"], "2.0 is not in the range 0<=x<=1"),
         (["scan", "x.vcf.gz", "--min-maf", "0.6"], "0.6 is not in the range 0<=x<=0.5"),
@@ -544,10 +544,13 @@ def test_a_damaged_fasta_is_said_so(place: Place, harm: str, capfd: pytest.Captu
 
 
 def test_lengths_and_windows_out_of_proportion_are_refused(place: Place) -> None:
-    sizes = place.file("c.sizes", f"1\t{10**30}\n2\t20000\n")
+    sizes = place.file("c.sizes", "1\t5000000000\n2\t20000\n")
     out = ["--out", place.folder / "out"]
     done = popscan("scan", place.vcf, "--chrom-sizes", sizes, *out)
     assert (done.code, "browser files hold at most 4,294,967,295" in done.sentence) == (1, True)
+    endless = place.file("e.sizes", f"1\t{10**30}\n2\t20000\n")
+    done = popscan("scan", place.vcf, "--chrom-sizes", endless, *out)
+    assert (done.code, "e.sizes, line 1: expected a contig and its length in bp" in done.sentence) == (1, True)
     done = popscan(
         "scan", place.vcf, "--chrom-sizes", place.file("d", "1\t4000000000\n2\t20000\n"), "--window", 10, *out
     )

@@ -21,6 +21,7 @@ from scanner import options
 from scanner.cli import group, main
 from scanner.cli import scan as scan_command
 from scanner.cli.options import read_options
+from scanner.cli.progress import Bar
 from scanner.errors import OutputError
 from scanner.options import ScanOptions, WindowSpec
 
@@ -256,6 +257,7 @@ def test_the_demo_is_a_scan_of_the_bundled_sample(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     assert popscan("demo", "--threads", 2, "--force").code == 0
     (asked, out, threads, scheduler), named = seen[0]
+    assert isinstance(named.pop("bar"), Bar)
     assert (out, threads, scheduler, named) == (Path("popscan-demo"), 2, None, {"force": True, "quiet": False})
     assert (asked.vcf, asked.windows) == (sample().vcf, WindowSpec("bp", 50_000, 10_000))
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -46,8 +47,8 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     monkeypatch.setenv("DASK_JOBQUEUE__SLURM__INTERFACE", "lo")
     import dask
-    import dask_jobqueue  # noqa: F401  # its defaults must be there before one of them is set for a while
 
+    cluster.slurm_cluster()  # its defaults must be there before one of them is set for a while
     with dask.config.set({"jobqueue.slurm.interface": "lo"}):
         yield place
     for job in fake_slurm.jobs(place):
@@ -152,9 +153,20 @@ def test_a_machine_without_slurm_is_said_so(data: Several, tmp_path: Path, monke
     )
 
 
+def test_ctrl_c_is_left_as_it_was() -> None:
+    """Else a scan that is stopped would end as if all were well."""
+    script = (
+        "import signal; from scanner.cluster import slurm_cluster\n"
+        "before = signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "print(slurm_cluster().__name__, signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["SLURMCluster", "True"]
+
+
 def test_dask_jobqueue_is_an_extra(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert slurm.is_dir()
-    monkeypatch.setitem(__import__("sys").modules, "dask_jobqueue.slurm", None)
+    monkeypatch.setitem(sys.modules, "dask_jobqueue.slurm", None)
     with contextlib.ExitStack() as stack, pytest.raises(UsageError, match=r"pip install 'popscan\[slurm\]'"):
         cluster.start_slurm(stack, Slurm(tmp_path), 3)
 

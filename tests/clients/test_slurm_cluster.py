@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from scanning import popscan, scanned, several, tables
 
 from scanner import scan
+from scanner.cluster import slurm_cluster
 
 pytestmark = pytest.mark.clients
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "scancel", "squeue", "sinfo")
@@ -84,8 +85,8 @@ def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     try:
         _wait_for_node(place)
         import dask
-        import dask_jobqueue  # noqa: F401  # its defaults must be there before one of them is set for a while
 
+        slurm_cluster()  # its defaults must be there before one of them is set for a while
         with dask.config.set({"jobqueue.slurm.interface": "lo"}):
             yield place
     finally:
