@@ -183,7 +183,7 @@ def _load(folder: Path, digest: str, min_sites: int, device: str) -> _Tool:
         raise InputError(f"{folder} was replaced while it was used: scan again")
     store.check_golden(model)
     how = Network(folder, model.spec, digest).encoding
-    return _Tool(Predictor(model, backend.BATCH_SITES[chosen]), how, model.reference, min_sites)
+    return _Tool(Predictor.on(model, chosen), how, model.reference, min_sites)
 
 
 class _Parts:

@@ -13,7 +13,7 @@ from scanner.network import architecture, reference, store
 from scanner.network.architecture import Architecture
 from scanner.network.spec import Output, Spec
 
-CHANNELS = len(encoding("folded-1").channels)
+CHANNELS = len(encoding("folded-2").channels)
 ARCH = Architecture(
     channels=CHANNELS, extras=len(EXTRAS), outputs=1, width=8, dilations=(1, 2, 4), parts=3, head=8, windows=4
 )
@@ -54,7 +54,7 @@ def spec(seeds: tuple[int, ...] = (1, 2), **changes: Any) -> Spec:
         "id": "small-one",
         "title": 'A small "network" \u00e9\U0001f9ec',
         "task": "recombination",
-        "encoding": "folded-1",
+        "encoding": "folded-2",
         "min_count": 2,
         "populations": 1,
         "parts": ARCH.parts,

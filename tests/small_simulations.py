@@ -33,7 +33,7 @@ haplotypes = 16
 {observation}
 
 [network]
-encoding = "polarised-1"
+encoding = "polarised-2"
 target = "{target}"
 width = 8
 head = 8

@@ -17,6 +17,7 @@ from scanner.haplotypes import from_alleles
 
 LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 WIDTHS = (5, 11, 21, 41)
+COMMON_LAGS = ([1], [2], [3, 4], [5, 6, 7, 8], list(range(9, 17)), [*range(18, 34, 2)], [*range(36, 68, 4)])
 FOLDED, POLARISED = (encoding(name) for name in NAMES)
 
 
@@ -88,6 +89,30 @@ def naive_pair(first, second):
         return 0.0, flag
     share = 1 / len(x)
     return (np.corrcoef(x, y)[0, 1] ** 2 - share) / (1 - share), flag
+
+
+def is_common(row):
+    """Say whether the rarer allele has a frequency of a tenth or more."""
+    return 10 * min((row == 0).sum(), (row == 1).sum()) >= (row >= 0).sum()
+
+
+def naive_common(positions, alleles, common, rank, lags):
+    """Average what pairs of common sites show at some lags; zeros where there is none."""
+    if rank not in common:
+        return dict.fromkeys(("r2", "four_gametes", "distance", "pairs"), 0.0)
+    others = [common[at] for at in (common.index(rank) + lag for lag in lags) if at < len(common)]
+    others = [other for other in others if other - rank <= 192]
+    pairs = [naive_pair(alleles[rank], alleles[other]) for other in others]
+    if not pairs:
+        return dict.fromkeys(("r2", "four_gametes", "distance", "pairs"), 0.0)
+    r2, flags = zip(*pairs, strict=True)
+    distance = np.mean([max(positions[other] - positions[rank], 1) for other in others])
+    return {
+        "r2": np.mean(r2),
+        "four_gametes": np.mean(flags),
+        "distance": math.log10(distance) - 3,
+        "pairs": len(pairs) / len(lags),
+    }
 
 
 def naive_side(positions, alleles, site, step):
@@ -175,6 +200,20 @@ def test_linkage_at_every_lag(panel):
 
 @settings(max_examples=25, deadline=None)
 @given(panels(), st.sampled_from([FOLDED, POLARISED]))
+def test_linkage_among_common_sites(panel, how):
+    positions, alleles = panel
+    sites, found = run(positions, alleles, how)
+    common = [rank for rank, site in enumerate(sites) if is_common(alleles[site])]
+    assert found["common"].tolist() == [float(rank in common) for rank in range(len(sites))]
+    for lags in COMMON_LAGS:
+        for rank in range(len(sites)):
+            expected = naive_common(positions[sites], alleles[sites], common, rank, lags)
+            for name, value in expected.items():
+                assert found[f"common_{name}_{lags[0]}"][rank] == pytest.approx(value, abs=1e-5), name
+
+
+@settings(max_examples=25, deadline=None)
+@given(panels(), st.sampled_from([FOLDED, POLARISED]))
 def test_the_nearest_incompatible_sites(panel, how):
     positions, alleles = panel
     sites, found = run(positions, alleles, how)
@@ -245,7 +284,7 @@ def test_folded_channels_do_not_know_which_allele_is_derived(panel, seed):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.03])
-@pytest.mark.parametrize("how", [FOLDED, POLARISED, encoding("folded-1", min_count=2)], ids=lambda how: repr(how))
+@pytest.mark.parametrize("how", [FOLDED, POLARISED, encoding("folded-2", min_count=2)], ids=lambda how: repr(how))
 def test_where_the_contig_is_cut_does_not_matter(how, missing):
     alleles, positions = draw_alleles(5, 900, 30, missing), draw_positions(5, 900)
     # sites without missing data beside others, so that both ways of counting gametes meet
@@ -264,14 +303,22 @@ def test_where_the_contig_is_cut_does_not_matter(how, missing):
 
 
 @pytest.mark.parametrize(("apart", "seen"), [(95, True), (96, False)])
-def test_the_reach_is_used_up(apart, seen):
+def test_incompatible_sites_are_looked_for_so_far(apart, seen):
     """Incompatible sites 95 apart see each other across compatible ones, and not from one site farther away."""
-    assert REACH == 95
     one, other = (0, 0, 0, 1, 1, 1), (0, 1, 0, 1, 0, 1)
     found = run(np.arange(apart + 1), np.array([*[one] * apart, other], np.int8), FOLDED)[1]
     assert (found["incompatible_right_bp"][0] < math.log10(50_000) - 3.1) == seen
     found = run(np.arange(apart + 1), np.array([other, *[one] * apart], np.int8), FOLDED)[1]
     assert (found["incompatible_left_bp"][-1] < math.log10(50_000) - 3.1) == seen
+
+
+@pytest.mark.parametrize(("apart", "seen"), [(192, True), (193, False)])
+def test_the_reach_is_used_up(apart, seen):
+    """Common sites 192 apart are a pair, whatever rare ones stand between them, and not from one site farther away."""
+    assert REACH == 192
+    common, rare = [0] * 10 + [1] * 10, [0] * 19 + [1]
+    found = run(np.arange(apart + 1), np.array([common, *[rare] * (apart - 1), common], np.int8), FOLDED)[1]
+    assert (found["common_pairs_1"][0] == 1) == seen
 
 
 # Choices of sites
@@ -298,7 +345,7 @@ def test_polarised_channels_know_which_allele_is_derived():
 
 def test_rare_alleles_can_be_left_out():
     alleles, positions = draw_alleles(4, 150, 40, 0.05), draw_positions(4, 150)
-    sites, found = run(positions, alleles, encoding("folded-1", min_count=3))
+    sites, found = run(positions, alleles, encoding("folded-2", min_count=3))
     assert sites.tolist() == naive_sites(alleles, least=3)
     assert 0 < len(sites) < len(naive_sites(alleles))
     _, alone = run(positions[sites], alleles[sites], FOLDED)
@@ -308,10 +355,10 @@ def test_rare_alleles_can_be_left_out():
 def test_encodings_are_found_by_name():
     assert [encoding(name).name for name in NAMES] == list(NAMES)
     assert (FOLDED.polarised, POLARISED.polarised) == (False, True)
-    with pytest.raises(ValueError, match=r"'folded-9': choose one of folded-1, polarised-1"):
+    with pytest.raises(ValueError, match=r"'folded-9': choose one of folded-2, polarised-2"):
         encoding("folded-9")
     with pytest.raises(ValueError, match="min_count is 0"):
-        encoding("folded-1", min_count=0)
+        encoding("folded-2", min_count=0)
 
 
 # Edges

@@ -204,7 +204,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = recipe(folder, 500)
     options = training_options(read_recipe(path))
     network = architecture.ensemble([architecture.build(options.architecture, 1)])
-    spec = small_network.spec((1,), encoding="polarised-1", min_count=1, parts=2, extras=EXTRAS)
+    spec = small_network.spec((1,), encoding="polarised-2", min_count=1, parts=2, extras=EXTRAS)
     spec = replace(spec, outputs=(replace(spec.outputs[0], name="rho", transform="ln", mean=-7.0, scale=1.0),))
     size = options.architecture.channels + options.architecture.extras
     known = reference.fit(np.random.default_rng(1).normal(size=(200, size)))

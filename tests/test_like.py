@@ -93,7 +93,7 @@ def test_plain_data_are_recognised(truth: Truth, make: Make) -> None:
     assert constant.numbers["size"].range[1] / constant.numbers["size"].range[0] == pytest.approx(9, rel=0.1)
     assert all(inside(prior, SIZE) for name, prior in steps.numbers.items() if name.startswith("sizes"))
     assert inside(asked.mutation_rate, MU)
-    assert asked.network["encoding"] == "folded-1"
+    assert asked.network["encoding"] == "folded-2"
     assert not asked.observation.unphased
     for name in ("missing", "singletons_lost", "min_maf"):
         assert getattr(asked.observation, name).range == (0, 0)
@@ -114,7 +114,7 @@ def test_the_proposal_simulates_data_like_those_given(truth: Truth, make: Make) 
 def test_ancestral_alleles_are_used_where_they_are_known(truth: Truth, make: Make) -> None:
     path = make(truth.positions, truth.alleles, aa=True)
     assert measure(path)[0].polarised == 1
-    assert proposed(path).network["encoding"] == "polarised-1"
+    assert proposed(path).network["encoding"] == "polarised-2"
 
 
 def test_data_without_phase(truth: Truth, make: Make) -> None:
@@ -213,7 +213,7 @@ def test_the_base_gives_what_no_vcf_shows(truth: Truth, make: Make, tmp_path: Pa
     assert (asked.seed, asked.simulations, asked.max_rho, asked.discrete) == (77, 12, 99, False)
     assert asked.hotspots == base.hotspots
     assert (asked.observation.error, asked.observation.switch) == (base.observation.error, base.observation.switch)
-    assert dict(asked.network) == {"target": "rho", "dilations": [1, 2], "encoding": "folded-1"}
+    assert dict(asked.network) == {"target": "rho", "dilations": [1, 2], "encoding": "folded-2"}
     assert asked.training["epochs"] == 3
     assert asked.training["windows"] != 9
     assert asked.recombination_rate.range == pytest.approx((1e-7, 1e-5), rel=0.01)  # ten times, as mutation is

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from scanner.errors import UsageError
 if find_spec("keras") is None or not any(find_spec(name) for name in scanner.network.BACKENDS):
     pytest.skip("Keras or a backend is not installed", allow_module_level=True)
 
+import small_network
 from small_network import ARCH, inputs, network
 
 from scanner.network import architecture, backend
@@ -142,7 +144,32 @@ def test_the_loss_is_its_formula() -> None:
     truth, predicted = drawn(2, 3, 2), drawn(2, 3, 4)
     squared, spread = (truth - predicted[..., :2]) ** 2, predicted[..., 2:]
     expected = (squared + (spread + squared / np.exp(spread)) / 2).mean(axis=-1)
-    assert np.abs(keras.ops.convert_to_numpy(architecture.loss(truth, predicted)) - expected).max() < 1e-5
+    assert np.abs(keras.ops.convert_to_numpy(layers.loss(truth, predicted)) - expected).max() < 1e-5
+
+
+def test_the_loss_of_classes_is_its_formula() -> None:
+    logits = drawn(2, 3, 4)
+    truth = np.eye(4, dtype=np.float32)[RNG.integers(0, 4, (2, 3))]
+    shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    expected = -np.log((shares * truth).sum(axis=-1))
+    assert np.abs(keras.ops.convert_to_numpy(layers.cross_entropy(truth, logits)) - expected).max() < 1e-5
+
+
+def test_a_network_of_classes_gives_logits_and_learns_them() -> None:
+    """Windows whose sites have a large first channel are of the first class, those of a small one of the second."""
+    arch = replace(ARCH, outputs=0, classes=2)
+    model = architecture.build(arch, 1)
+    assert architecture.describe(model) == (arch, 0)
+    joined = architecture.ensemble([model, architecture.build(arch, 2)])
+    assert architecture.describe(joined) == (arch, 2)
+    batch = small_network.inputs(arch=arch)
+    assert joined(batch).shape == (2, arch.windows, 2, 2)
+    truth = np.eye(2, dtype=np.float32)[np.arange(2)][:, None].repeat(arch.windows, axis=1)
+    batch["sites"][:, :, 0] = np.array([2, -2])[:, None]
+    batch["ids"] = np.tile(np.arange(64) % (arch.windows * arch.parts), (2, 1)).astype(np.int32)
+    architecture.prepare(model, keras.optimizers.Adam(0.01), classes=True)
+    losses = [float(model.train_on_batch(batch, truth)) for _ in range(30)]
+    assert losses[-1] < 0.1 < losses[0]
 
 
 def test_means_are_fitted_by_least_squares_alone() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import mahalanobis
@@ -15,7 +17,7 @@ import scanner.network
 from scanner.channels.windows import window_parts
 from scanner.network import predict, reference
 from scanner.network.pooling import pool
-from scanner.network.spec import Output
+from scanner.network.spec import Class, Output
 
 if find_spec("keras") is None or not any(find_spec(name) for name in scanner.network.BACKENDS):
     pytest.skip("Keras or a backend is not installed", allow_module_level=True)
@@ -23,6 +25,7 @@ if find_spec("keras") is None or not any(find_spec(name) for name in scanner.net
 import small_network
 from small_network import ARCH, CHANNELS
 
+from scanner.network import backend
 from scanner.network.backend import evaluate
 from scanner.network.predict import Predictor
 from scanner.network.store import Model, load
@@ -30,6 +33,23 @@ from scanner.network.store import Model, load
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 RNG = np.random.default_rng(8)
+
+
+@pytest.mark.parametrize(
+    ("free", "sites"),
+    [("81000", 65536), ("1200\n81000", 65536), ("400", 16384), ("12", 8192), ("[N/A]", 65536), (None, 65536)],
+)
+def test_a_card_that_others_use_takes_fewer_sites_at_a_time(
+    free: str | None, sites: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Free MiB of the cards as the driver's tool says them, without it, and with half an answer."""
+    if free is not None:
+        tool = tmp_path / "nvidia-smi"
+        tool.write_text(f"#!/bin/sh\nprintf '{free}\\n'\n")
+        tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert backend.batch_sites("gpu", 9536) == sites
+    assert backend.batch_sites("cpu", 9536) == 8192
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +213,26 @@ def test_what_never_varied_and_what_says_the_same_twice_do_no_harm() -> None:
 def test_training_summaries_must_be_whole(summaries: np.ndarray) -> None:
     with pytest.raises(ValueError, match="must be finite, and of two windows at least"):
         reference.fit(summaries)
+
+
+def test_probabilities_are_those_of_the_members_tempered_and_with_other_priors() -> None:
+    classes = (Class("none", 0.5), Class("one", 0.3), Class("two", 0.2))
+    spec = replace(small_network.spec(), outputs=(), classes=classes, temperature=1.7)
+    raw = RNG.normal(scale=2, size=(6, 2, 3)).astype(np.float32)
+    members = scipy.special.softmax(raw.astype(np.float64), axis=2)
+    mean = members.mean(axis=1)
+    assert np.allclose(np.exp(predict.log_probabilities(raw)), mean)
+    tempered = mean ** (1 / 1.7) / (mean ** (1 / 1.7)).sum(axis=1, keepdims=True)
+    assert np.allclose(predict.probabilities(raw, spec), tempered)
+    assert np.allclose(predict.probabilities(raw, spec, np.array([0.5, 0.3, 0.2])), tempered)
+    prior = np.array([0.97, 0.03, 0.0])
+    weighed = tempered * prior / np.array([0.5, 0.3, 0.2])
+    found = predict.probabilities(raw, spec, prior)
+    assert np.allclose(found, weighed / weighed.sum(axis=1, keepdims=True))
+    assert (found[:, 2] == 0).all()
+
+
+def test_probabilities_of_certain_members_stay_numbers() -> None:
+    spec = replace(small_network.spec(), outputs=(), classes=(Class("none", 0.5), Class("one", 0.5)), temperature=0.2)
+    raw = np.array([[[900.0, -900.0]], [[0.0, 0.0]]], np.float32)
+    assert np.allclose(predict.probabilities(raw, spec), [[1, 0], [0.5, 0.5]])

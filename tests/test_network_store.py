@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import scanner.network
 from scanner.errors import InputError, OutputError, RunError
 from scanner.network import store, untrusted
-from scanner.network.spec import Output, Spec, check_spec, read_spec, to_toml
+from scanner.network.spec import Class, Output, Spec, check_spec, read_spec, to_toml
 
 if find_spec("keras") is None or not any(find_spec(name) for name in scanner.network.BACKENDS):
     pytest.skip("Keras or a backend is not installed", allow_module_level=True)
@@ -146,6 +146,7 @@ def test_what_is_no_model_is_not_replaced(tmp_path: Path) -> None:
     [
         ({"parts": 5}, "has 3 parts, and there must be 5"),
         ({"seeds": (1, 2, 3)}, "has 2 members, and there must be 3"),
+        ({"outputs": (), "classes": (Class("a", 0.5), Class("b", 0.5))}, "has 1 outputs, and there must be 0"),
         ({"outputs": (Output("a", "", "none", 0, 1, 1),) * 2}, "has 1 outputs, and there must be 2"),
         ({"extras": ("log_size",)}, "has 3 extras, and there must be 1"),
         ({"extras": ("a", "b", "c")}, "extras are a, b, c, and this popscan makes log_size, log_length, log_density"),
@@ -217,7 +218,7 @@ NAME = "a name of up to 40 small letters, digits, _ and -"
         ("format = 1\n", "", "the format is None, and this popscan reads 1: use a newer popscan"),
         ("format = 1", "format =", "cannot be read: Invalid value"),
         ("licence = ", "license = ", "the field licence is missing"),
-        ("format = 1", "format = 1\ncolour = 3", "unknown field colour; there is encoding, extras"),
+        ("format = 1", "format = 1\ncolour = 3", "unknown field colour; there is classes, context"),
         ('unit = "per', 'color = 1\nunit = "per', "unknown field outputs[0].color; there is"),
         ("scale = 0.5\n", "", "the field outputs[0].scale is missing"),
         ('id = "small-one"', 'id = "../../small"', f"id must be {NAME}"),
@@ -241,6 +242,11 @@ NAME = "a name of up to 40 small letters, digits, _ and -"
         ("mean = -8.0", "mean = inf", "outputs[0].mean must be a number"),
         ("scale = 0.5", "scale = 0", "outputs[0].scale must be a number above 0"),
         ("interval = 1.7", f"interval = 1{'0' * 400}", "outputs[0].interval must be a number above 0"),
+        ("context = 1", "context = 2", "context must be an odd whole number from 1 to 255"),
+        ("temperature = 1.0", "temperature = 0", "temperature must be a number above 0"),
+        ("classes = []", 'classes = ["a"]', "classes must be a list of at most 100 tables"),
+        ("classes = []", "classes = [{name = 'a', share = 1.0}]", "classes[0].share must be a number between 0 and 1"),
+        ("classes = []", "classes = [{name = 'a', share = 0.5}]", "a model has outputs or classes, one of the two"),
         ('licence = "MIT"', 'licence = "M\\nIT"', "licence must be printable text of 1 to 60 letters"),
         ('"keras" = "3.15.1"', '"keras" = 3', "versions must be a table of texts"),
     ],
@@ -252,16 +258,25 @@ def test_a_wrong_specification_is_told(folder: Path, old: str, new: str, sentenc
     )
 
 
+def test_shares_of_classes_must_be_whole(folder: Path) -> None:
+    text = (folder / "spec.toml").read_text()
+    head, _, tail = text.partition("[[outputs]]")
+    rest = tail[tail.index("[ranges]") :]
+    classes = "classes = [{name = 'a', share = 0.5}, {name = 'b', share = 0.4}]"
+    (folder / "spec.toml").write_text(head.replace("classes = []", f"outputs = []\n{classes}") + rest)
+    assert refusal(folder) == "F/spec.toml: the shares of the classes must sum to 1"
+
+
 def test_an_encoding_that_is_no_more_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoilt('encoding = "folded-1"', 'encoding = "folded-9"')(folder)
+    spoilt('encoding = "folded-2"', 'encoding = "folded-9"')(folder)
     assert refusal(folder) == (
-        "F: no encoding of sites is called 'folded-9': choose one of folded-1, polarised-1 (the model asks for it): "
+        "F: no encoding of sites is called 'folded-9': choose one of folded-2, polarised-2 (the model asks for it): "
         "use the popscan that trained the model"
     )
-    spoilt('encoding = "folded-9"', 'encoding = "folded-1"')(folder)
+    spoilt('encoding = "folded-9"', 'encoding = "folded-2"')(folder)
     fewer = type("Fewer", (), {"channels": ("frequency", "missing")})
     monkeypatch.setattr(store, "encoding", lambda *_: fewer)
-    expected = f"F: architecture.json has {ARCH.channels} channels (folded-1), and there must be 2"
+    expected = f"F: architecture.json has {ARCH.channels} channels (folded-2), and there must be 2"
     assert refusal(folder) == expected
 
 

@@ -18,7 +18,7 @@ from scanner.regions import Region
 from scanner.scores import Reason
 
 
-def networks(draw: Draw, *, min_count: int = 1, how: str = "folded-1") -> Networks:
+def networks(draw: Draw, *, min_count: int = 1, how: str = "folded-2") -> Networks:
     """Ask one network about one population."""
     spec = Spec("one", "One", "task", how, min_count, 1, 1, (), (), (1.0, 1e6), {}, (1,), {}, "MIT")
     return Networks((Network(Path("nowhere"), spec, "0" * 64),), ((draw,),))
@@ -92,9 +92,9 @@ def test_alleles_without_phase_are_not_placed() -> None:
     assert haplotypes.known_count.tolist() == [4, 6]
     assert haplotypes.present_count.tolist() == [6, 6]
     assert (panel.hets.tolist(), panel.unphased.tolist()) == ([1, 2], [1, 0])
-    assert len(panel.used(encoding("folded-1", 2))) == 2
-    assert panel.used(encoding("folded-1", 3)).positions.tolist() == []
-    assert panel.used(encoding("polarised-1")).positions.tolist() == [10]
+    assert len(panel.used(encoding("folded-2", 2))) == 2
+    assert panel.used(encoding("folded-2", 3)).positions.tolist() == []
+    assert panel.used(encoding("polarised-2")).positions.tolist() == [10]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_windows_that_lack_chromosomes_or_calls(code: int, share: float, reason:
     alleles[5:, : 2 * round(20 * share)] = code
     kept = panels.keep(block_of(alleles), slice(0, 10), networks(Draw(tuple(range(20)), 2, 40, 40)))
     panel = panels.load([kept], 0, 0, 40)
-    found = panel.unfit(encoding("folded-1"), np.array([0, 50, 200]), np.array([50, 100, 300]))
+    found = panel.unfit(encoding("folded-2"), np.array([0, 50, 200]), np.array([50, 100, 300]))
     marks = {why: mask.tolist() for mask, why in found}
     assert marks[Reason.MISSING_DATA] == [False, reason is not None, False]
     assert marks[Reason.UNPHASED] == [False] * 3
@@ -128,7 +128,7 @@ def test_thinning_keeps_the_share_of_absent_chromosomes() -> None:
 
 
 def test_windows_without_polarity() -> None:
-    asked = networks(Draw(tuple(range(20)), 2, 40, 40), how="polarised-1")
+    asked = networks(Draw(tuple(range(20)), 2, 40, 40), how="polarised-2")
     panel = panels.load([panels.keep(block_of(drawn(9, 20)), slice(0, 30), asked)], 0, 0, 40)
-    found = panel.unfit(encoding("polarised-1"), np.array([0, 0]), np.array([1, 300]))
+    found = panel.unfit(encoding("polarised-2"), np.array([0, 0]), np.array([1, 300]))
     assert {why: mask.tolist() for mask, why in found}[Reason.UNPOLARISED] == [True, False]

@@ -120,7 +120,7 @@ load_once = functools.cache(store.load)
 
 
 def naive(
-    simulated: Simulated, model: Path, population: str, kept: list[int] | None = None, how: str = "folded-1"
+    simulated: Simulated, model: Path, population: str, kept: list[int] | None = None, how: str = "folded-2"
 ) -> Naive:
     """Encode a whole contig, run the trunk over all of it, and give a function from windows to scores."""
     source = vcf.open_source(simulated.vcf, fallback=simulated.vcf.parent)
@@ -371,7 +371,7 @@ def test_a_few_unphased_genotypes_count_as_missing(
 def test_polarised_networks_use_polarised_sites(
     changed: Callable[[Change], Path], models: Path, tmp_path: Path
 ) -> None:
-    model = save(models / "polarised", encoding="polarised-1", min_count=1)
+    model = save(models / "polarised", encoding="polarised-2", min_count=1)
     path = changed(lambda row: (*row[:4], "." if row[1] > 150_000 else row[4], row[5]))
     scanned(path, "--models", model, "--out", tmp_path / "out", *SMALL, "--quiet")
     table = read_table(tmp_path / "out" / "windows.tsv.gz")
@@ -477,7 +477,7 @@ def test_run_json_says_which_network_it_was(scan: Path, model: Path) -> None:
     record = json.loads((scan / "run.json").read_text())
     (network,) = read_networks([model])
     entry = record["models"]["small-one"]
-    assert (entry["digest"], entry["encoding"], entry["min_count"]) == (network.digest, "folded-1", 2)
+    assert (entry["digest"], entry["encoding"], entry["min_count"]) == (network.digest, "folded-2", 2)
     assert (entry["thinned"], entry["members"], entry["title"]) == ({}, 2, network.spec.title)
     assert record["identity"]["models"] == f"small-one {network.digest[:12]}"
     assert record["options"]["dense"] is True
@@ -524,7 +524,7 @@ def test_a_damaged_network_is_named_before_anything_is_read(simulated: Simulated
 
 
 def test_an_unknown_encoding_is_refused(model: Path, tmp_path: Path) -> None:
-    (tmp_path / "spec.toml").write_text((model / "spec.toml").read_text().replace("folded-1", "folded-9"))
+    (tmp_path / "spec.toml").write_text((model / "spec.toml").read_text().replace("folded-2", "folded-9"))
     with pytest.raises(InputError, match=r"spec.toml: no encoding of sites is called 'folded-9'"):
         read_networks([tmp_path])
 

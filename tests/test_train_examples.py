@@ -81,7 +81,7 @@ def test_no_example_is_longer_than_a_tile(index: int) -> None:
 
 
 def test_the_scaled_rate_is_four_n_r() -> None:
-    made = recipe(('encoding = "folded-1"', 'encoding = "folded-1"\ntarget = "rho"'))
+    made = recipe(('encoding = "folded-2"', 'encoding = "folded-2"\ntarget = "rho"'))
     how = view(made, flank=FLANK, windows=WINDOWS)
     simulation, example = sight_of(made, 1, how)
     np.testing.assert_allclose(
@@ -161,8 +161,8 @@ def test_looks_come_back_as_they_were_made(tmp_path: Path) -> None:
         ("epochs = 6", "epochen = 6", "unknown field training.epochen"),
         ("dilations = [1, 2]", "dilations = [0]", "network.dilations must be whole numbers from 1 to 64"),
         ("validation = 0.5", "validation = 1.5", "training.validation must lie between 0 and 1"),
-        ('encoding = "folded-1"', 'encoding = "folded-9"', "no encoding of sites is called 'folded-9'"),
-        ('encoding = "folded-1"', 'target = "speed"', "network.target 'speed' is not known: there is rate, rho"),
+        ('encoding = "folded-2"', 'encoding = "folded-9"', "no encoding of sites is called 'folded-9'"),
+        ('encoding = "folded-2"', 'target = "speed"', "network.target 'speed' is not known: there is rate, rho"),
     ],
 )
 def test_a_wrong_field_is_named(old: str, new: str, sentence: str) -> None:

@@ -34,7 +34,7 @@ rate = { log_uniform = [1e-9, 1e-6] }
 haplotypes = { uniform = [16, 24] }
 
 [network]
-encoding = "folded-1"
+encoding = "folded-2"
 width = 8
 head = 8
 dilations = [1, 2]

@@ -8,7 +8,7 @@ Examples
 --------
 >>> from scanner.haplotypes import from_alleles
 >>> one = from_alleles("A", np.array([[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 1]], np.int8))
->>> folded = encoding("folded-1")
+>>> folded = encoding("folded-2")
 >>> found = encode(np.array([100, 150, 1100]), one, folded)
 >>> found.sites.tolist(), found.values.shape == (2, len(folded.channels))
 ([0, 2], True)
@@ -26,17 +26,29 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.channels.linkage import LAGS, SEARCH, Panel, fill_lags, nearest_incompatible
+from scanner.channels.linkage import (
+    COMMON_LAGS,
+    COMMON_MEASURES,
+    COMMON_REACH,
+    LAGS,
+    SEARCH,
+    Panel,
+    fill_common,
+    fill_lags,
+    nearest_incompatible,
+)
 from scanner.channels.sharing import CARRIER_WIDTHS, WIDTHS, Carriers, fill_sharing
 from scanner.haplotypes import Bools, Haplotypes, Words
 
 Int = NDArray[np.int64]
 Single = NDArray[np.float32]
 
-REACH = max(*LAGS, SEARCH, *(width // 2 for width in WIDTHS))
+REACH = max(*LAGS, SEARCH, COMMON_REACH, *(width // 2 for width in WIDTHS))
 """Used sites on each side that the channels of a site depend on."""
-NAMES = ("folded-1", "polarised-1")
+NAMES = ("folded-2", "polarised-2")
 """Encodings that exist."""
+COMMON = 10
+"""A site is common where at least one haplotype in so many has the rarer allele."""
 MAX_GAP = 1_000_000
 """A longer stretch without used sites counts as this many bp."""
 MAX_INCOMPATIBLE = 50_000
@@ -45,7 +57,8 @@ MAX_INCOMPATIBLE = 50_000
 _SITE = ("gap_next", "gap_previous", "frequency", "heterozygosity", "log_minor_count", "missing", "log_size")
 _SIDES = tuple(f"incompatible_{side}_{unit}" for side in ("left", "right") for unit in ("bp", "sites"))
 _LINKAGE = len(_SITE) + len(_SIDES)
-_SHARING = _LINKAGE + 2 * len(LAGS)
+_COMMON = _LINKAGE + 2 * len(LAGS)
+_SHARING = _COMMON + 1 + len(COMMON_MEASURES) * len(COMMON_LAGS)
 
 
 @dataclass(frozen=True)
@@ -71,9 +84,10 @@ class Encoding:
         """Names of the columns."""
         alleles = ("ancestral", "derived") if self.polarised else ("major", "minor")
         pairs = tuple(f"{what}_{lag}" for what in ("r2", "four_gametes") for lag in LAGS)
+        common = tuple(f"common_{what}_{lags[0]}" for what in COMMON_MEASURES for lags in COMMON_LAGS)
         shares = tuple(f"{what}_{width}" for width in WIDTHS for what in ("homozygosity", "top", "second"))
         own = tuple(f"{allele}_homozygosity_{width}" for width in CARRIER_WIDTHS for allele in alleles)
-        return _SITE + _SIDES + pairs + shares + own
+        return (*_SITE, *_SIDES, *pairs, "common", *common, *shares, *own)
 
 
 @dataclass(frozen=True)
@@ -109,8 +123,8 @@ def encoding(name: str, min_count: int = 1) -> Encoding:
 
     Examples
     --------
-    >>> encoding("polarised-1", min_count=2)
-    Encoding(name='polarised-1', polarised=True, min_count=2)
+    >>> encoding("polarised-2", min_count=2)
+    Encoding(name='polarised-2', polarised=True, min_count=2)
     """
     if name not in NAMES:
         raise ValueError(f"no encoding of sites is called {name!r}: choose one of {', '.join(NAMES)}")
@@ -186,7 +200,10 @@ def encode(positions: Int, haplotypes: Haplotypes, encoding: Encoding, polarised
     carriers = columns.derived if encoding.polarised else columns.minor
     panel = Panel(planes.second, planes.known, columns.known == haplotypes.size, carriers, haplotypes.size)
     _fill_sides(at, panel, columns.minor, values[:, len(_SITE) : _LINKAGE])
-    fill_lags(panel, values[:, _LINKAGE:_SHARING])
+    fill_lags(panel, values[:, _LINKAGE:_COMMON])
+    common = COMMON * columns.minor >= columns.known
+    values[:, _COMMON] = common
+    fill_common(panel, at, np.flatnonzero(common), values[:, _COMMON + 1 : _SHARING])
     fill_sharing(Carriers(planes.carried, planes.third, split, tied, haplotypes.size), values[:, _SHARING:])
     return Encoded(sites, values)
 

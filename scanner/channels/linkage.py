@@ -1,4 +1,4 @@
-"""Linkage channels: r2 and the four-gamete test at fixed lags, and the nearest incompatible site on each side.
+"""Linkage channels: r2 and four gametes at fixed lags and among common sites, and the nearest incompatible site.
 
 Gametes are counted by AND and popcount of bit-packed haplotypes, word-major, so that a run of neighbouring sites is
 worked on side by side. All counts are whole numbers and every pair of sites is judged by its own haplotypes, those
@@ -22,7 +22,22 @@ LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Sites from one to the other of a pair whose linkage is measured."""
 SEARCH = 95
 """Sites on each side among which an incompatible one is looked for."""
+COMMON_LAGS = (
+    range(1, 2),
+    range(2, 3),
+    range(3, 5),
+    range(5, 9),
+    range(9, 17),
+    range(18, 33, 2),
+    range(36, 65, 4),
+)
+"""Common sites from one to the other of the pairs of common sites that are averaged, bin by bin."""
+COMMON_REACH = 192
+"""A pair of common sites has no more used sites than this from one to the other."""
+COMMON_MEASURES = ("r2", "four_gametes", "distance", "pairs")
+"""What is measured of the common sites in a bin."""
 _LAGS = np.array(LAGS)
+_COMMON_LAGS = np.array([[lags.start, lags.stop, lags.step] for lags in COMMON_LAGS])
 _TILE = 128  # sites that one step works on: their channels stay in the processor's cache
 _CHUNK = 16  # sites that the first step of a search looks at, and each further one at twice as many
 _RARE = 16  # an allele with less than one carrier in so many is rare
@@ -92,6 +107,68 @@ def fill_lags(panel: Panel, values: Single) -> None:  # pragma: no cover - compi
                 values[begin + index, column + len(_LAGS)] = row.flag[index]
             for site in range(begin + width, end):
                 values[site, column] = values[site, column + len(_LAGS)] = np.float32(0)
+
+
+def fill_common(panel: Panel, positions: Int, sites: Int, values: Single) -> None:
+    """Average the linkage of every common site with the common sites to its right, in the bins of `COMMON_LAGS`.
+
+    Parameters
+    ----------
+    panel
+        All used sites.
+    positions
+        (used sites,) bp.
+    sites
+        (common sites,) ranks of the common ones, rising.
+    values
+        (used sites, `COMMON_MEASURES` x bins) float32: filled for the common sites, and 0 for others. Means of
+        corrected r2 and of the four-gamete flag as in `fill_lags`, log10 of the mean distance (bp) less 3, and the
+        share of the bin's lags at which there is a common site, `COMMON_REACH` used sites away at most. All are 0
+        where there is none.
+    """
+    chosen = Panel(
+        np.ascontiguousarray(panel.minor[:, sites]),
+        np.ascontiguousarray(panel.known[:, sites]),
+        panel.complete[sites],
+        panel.carriers[sites],
+        panel.size,
+    )
+    values[:] = 0
+    _average_bins(chosen, positions[sites], sites, values)
+
+
+@numba.njit(cache=True, nogil=True)
+def _average_bins(panel: Panel, positions: Int, ranks: Int, values: Single) -> None:  # pragma: no cover - compiled
+    """Fill the rows ``ranks``."""
+    sites, bins = len(ranks), len(_COMMON_LAGS)
+    counts, single = np.zeros((4, _TILE), np.int64), np.zeros((2, _TILE), np.float32)
+    row = _Row(counts[0], counts[1], counts[2], counts[3], single[0], single[1])
+    sums = np.zeros((4, _TILE), np.float64)
+    for begin in range(0, sites, _TILE):
+        end = min(begin + _TILE, sites)
+        complete = bool(panel.complete[begin : min(end + _COMMON_LAGS[-1, 1], sites)].all())
+        for column in range(bins):
+            sums[:] = 0
+            first, stop, step = _COMMON_LAGS[column]
+            for lag in range(first, stop, step):
+                width = max(min(end, sites - lag) - begin, 0)
+                _gametes(panel, begin, begin + lag, width, complete, row)
+                _correlate(width, row)
+                for index in range(width):
+                    one, other = begin + index, begin + index + lag
+                    if ranks[other] - ranks[one] <= COMMON_REACH:
+                        sums[0, index] += row.r2[index]
+                        sums[1, index] += row.flag[index]
+                        sums[2, index] += max(positions[other] - positions[one], 1)
+                        sums[3, index] += 1.0
+            for index in range(end - begin):
+                pairs = sums[3, index]
+                if pairs > 0:
+                    found = values[ranks[begin + index]]
+                    found[column] = sums[0, index] / pairs
+                    found[column + bins] = sums[1, index] / pairs
+                    found[column + 2 * bins] = np.log10(sums[2, index] / pairs) - 3.0
+                    found[column + 3 * bins] = pairs / ((stop - first + step - 1) // step)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from scanner.network.backend import load_keras
 
+BOUNDED = "bounded"
+"""Name of the layer that heads of values end with, and those of classes lack."""
+
 Statistics = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
 """Mean and scale, one value a channel."""
 
@@ -27,7 +30,7 @@ class Architecture:
     channels, extras
         Values that a site and a window come with.
     outputs
-        Values that are predicted for a window, each with its variance.
+        Values that are predicted for a window, each with its variance; 0 where it tells classes.
     width
         Features of the trunk, F.
     dilations
@@ -38,6 +41,8 @@ class Architecture:
         Units of the head's layers.
     windows
         Windows of a training example, W. A scan may have any number.
+    classes
+        Classes that windows are told into; 0 where values are predicted.
     """
 
     channels: int
@@ -48,6 +53,12 @@ class Architecture:
     parts: int = 5
     head: int = 64
     windows: int = 32
+    classes: int = 0
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the head gives for a window: means and logarithms of variances, or logits."""
+        return self.classes or 2 * self.outputs
 
 
 def halo(arch: Architecture) -> int:
@@ -59,6 +70,17 @@ def halo(arch: Architecture) -> int:
     31
     """
     return sum(arch.dilations)
+
+
+def site_bytes(arch: Architecture, members: int) -> int:
+    """Estimate the memory that the trunk takes for every site: inputs, and features within and after every block.
+
+    Examples
+    --------
+    >>> site_bytes(Architecture(channels=80, extras=3, outputs=1, width=64, dilations=(1, 2, 4, 8)), 3)
+    9536
+    """
+    return 4 * (arch.channels + members * arch.width * (2 * len(arch.dilations) + 4))
 
 
 def build(arch: Architecture, seed: int) -> Any:
@@ -75,8 +97,8 @@ def build(arch: Architecture, seed: int) -> Any:
     -------
     A ``keras.Model``. Inputs by name: ``sites`` (B, S, C) float32; ``mask`` (B, S) float32, 1 for a site and 0 for
     none; ``ids`` (B, S) int32, ``window * P + part``, or ``W * P`` for a site in no window; ``extras``
-    (B, W, extras) float32. Output: (B, W, 2 * outputs), means and then logarithms of variances. Its layers ``trunk``,
-    ``pool`` and ``head`` work alone too.
+    (B, W, extras) float32. Output: (B, W, 2 * outputs), means and then logarithms of variances, or (B, W, classes),
+    logits. Its layers ``trunk``, ``pool`` and ``head`` work alone too.
     """
     model = _join(arch, [""], stack=False)
     generator = np.random.default_rng(seed)
@@ -99,7 +121,7 @@ def ensemble(models: Sequence[Any]) -> Any:
     Returns
     -------
     A ``keras.Model`` with the inputs of one. Its trunk gives the features of all members side by side, its pool pools
-    them all, and its head gives (B, W, members, 2 * outputs).
+    them all, and its head gives (B, W, members, numbers).
     """
     keras = load_keras()
     (arch,) = {describe(model)[0] for model in models}
@@ -130,15 +152,18 @@ def describe(model: Any) -> tuple[Architecture, int]:
     members = len([layer for layer in trunk.layers if layer.name.startswith("trunk_") and hasattr(layer, "layers")])
     if members:
         trunk, head = trunk.get_layer("trunk_0"), head.get_layer("head_0")
+    numbers = head.outputs[0].shape[-1]
+    values = any(layer.name == BOUNDED for layer in head.layers)
     arch = Architecture(
         channels=trunk.inputs[0].shape[-1],
         extras=head.inputs[1].shape[-1],
-        outputs=head.outputs[0].shape[-1] // 2,
+        outputs=numbers // 2 if values else 0,
         width=trunk.outputs[0].shape[-1],
         dilations=tuple(layer.dilation for layer in trunk.layers if layer.name.startswith("block_")),
         parts=pool.parts,
         head=head.get_layer("hidden").units,
         windows=pool.windows,
+        classes=0 if values else numbers,
     )
     return arch, members
 
@@ -157,8 +182,8 @@ def standardise(model: Any, sites: Statistics, extras: Statistics) -> None:
     model.get_layer("head").get_layer("standardise_extras").freeze(*extras)
 
 
-def prepare(model: Any, optimizer: Any) -> None:
-    """Make a network ready to be trained with `loss`.
+def prepare(model: Any, optimizer: Any, *, classes: bool = False) -> None:
+    """Make a network ready to be trained: values with `layers.loss`, classes with `layers.cross_entropy`.
 
     Parameters
     ----------
@@ -166,21 +191,16 @@ def prepare(model: Any, optimizer: Any) -> None:
         What `build` made.
     optimizer
         A Keras optimizer.
+    classes
+        Whether it tells classes.
     """
     keras = load_keras()
     from scanner.network import layers
 
     # XLA on TensorFlow's CPU compiles anew for every number of sites, and gains nothing.
     jit = "auto" if keras.backend.backend() == "jax" else False
-    model.compile(optimizer=optimizer, loss=layers.loss, jit_compile=jit)
-
-
-def loss(y_true: Any, y_pred: Any) -> Any:
-    """Give `scanner.network.layers.loss` without importing Keras before it is needed."""
-    load_keras()
-    from scanner.network import layers
-
-    return layers.loss(y_true, y_pred)
+    loss = layers.cross_entropy if classes else layers.loss
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit)
 
 
 def _join(arch: Architecture, names: Sequence[str], *, stack: bool) -> Any:
@@ -227,8 +247,10 @@ def _head(arch: Architecture, name: str) -> Any:
     known = layers.Standardise(name="standardise_extras")(extras)
     values = keras.layers.Concatenate(name="join")([layers.PartsConv(arch.head, name="parts")(pooled), known])
     values = keras.layers.Dense(arch.head, activation="relu", kernel_initializer="zeros", name="hidden")(values)
-    values = keras.layers.Dense(2 * arch.outputs, kernel_initializer="zeros", name="out")(values)
-    return keras.Model([pooled, extras], layers.Bounded(arch.outputs, name="bounded")(values), name=f"head{name}")
+    values = keras.layers.Dense(arch.numbers, kernel_initializer="zeros", name="out")(values)
+    if arch.outputs:
+        values = layers.Bounded(arch.outputs, name=BOUNDED)(values)
+    return keras.Model([pooled, extras], values, name=f"head{name}")
 
 
 def _many_trunks(arch: Architecture, names: Sequence[str]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +23,9 @@ Device = Literal["cpu", "gpu"]
 
 DEVICES = ("auto", "cpu", "gpu")
 BATCH_SITES = {"cpu": 8192, "gpu": 65536}
-"""Sites that the trunk takes at a time: what fills a core's cache, or a graphics card."""
+"""Sites that the trunk takes at a time: what fills a core's cache, or keeps a graphics card busy."""
+SHARE = 0.5
+"""Share of a card's free memory that the trunk may take."""
 
 
 def load_keras() -> Any:
@@ -90,6 +93,25 @@ def choose_device(text: str = "auto", threads: int | None = None) -> Device:
     return "gpu" if found else "cpu"
 
 
+def batch_sites(device: Device, site_bytes: int) -> int:
+    """Choose how many sites the trunk takes at a time.
+
+    Parameters
+    ----------
+    device
+        What computes. Processors always take the same number, so that rounding is always the same; a graphics card
+        takes fewer than its usual number where others have left it too little memory.
+    site_bytes
+        Memory that a site takes.
+    """
+    usual = BATCH_SITES[device]
+    free = _free_on_card() if device == "gpu" else None
+    if free is None:
+        return usual
+    fitting = max(1, int(free * SHARE / site_bytes))
+    return max(BATCH_SITES["cpu"], min(usual, 1 << (fitting.bit_length() - 1)))
+
+
 def evaluate(network: Any, inputs: Any) -> NDArray[np.float32]:
     """Compute the outputs of a network, or of a layer of it, for one batch.
 
@@ -127,6 +149,22 @@ def _jax_cards(text: str, threads: int | None) -> bool:
     if text == "cpu":
         jax.config.update("jax_platforms", "cpu")
     return any(device.platform == "gpu" for device in jax.devices())
+
+
+def _free_on_card() -> int | None:
+    """Give the free bytes of the fullest NVIDIA card that this process may use; None where nobody can tell."""
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    call = [
+        "nvidia-smi",
+        "--query-gpu=memory.free",
+        "--format=csv,noheader,nounits",
+        *(["--id", shown] if shown else []),
+    ]
+    try:
+        done = subprocess.run(call, capture_output=True, text=True, check=True, timeout=30)
+        return min(int(line) for line in done.stdout.split()) * 2**20
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
 
 
 @contextlib.contextmanager

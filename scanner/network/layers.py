@@ -302,4 +302,22 @@ def loss(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(squared + surprise, axis=-1)
 
 
-keras.saving.register_keras_serializable(package=PACKAGE)(loss)
+def cross_entropy(y_true: Any, y_pred: Any) -> Any:
+    """Measure how little probability the true classes are given.
+
+    Parameters
+    ----------
+    y_true
+        (B, W, classes): 1 for the true class, 0 for the others.
+    y_pred
+        (B, W, classes): logits, the logarithms of probabilities but for a constant.
+
+    Returns
+    -------
+    (B, W): minus the natural logarithm of the probability of the true class.
+    """
+    return -ops.sum(y_true * ops.log_softmax(y_pred, axis=-1), axis=-1)
+
+
+for _each in (loss, cross_entropy):
+    keras.saving.register_keras_serializable(package=PACKAGE)(_each)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.network.architecture import describe, halo
-from scanner.network.backend import evaluate
+from scanner.network.architecture import describe, halo, site_bytes
+from scanner.network.backend import BATCH_SITES, Device, batch_sites, evaluate
 from scanner.network.pooling import pool
 from scanner.network.spec import Output, Spec
 from scanner.network.store import Model
@@ -31,11 +31,17 @@ class Predictor:
         Sites that the trunk takes at a time, the halo included; results do not depend on it beyond rounding.
     """
 
-    def __init__(self, model: Model, batch_sites: int = 8192) -> None:
+    @classmethod
+    def on(cls, model: Model, device: Device) -> Predictor:
+        """Make one that takes as many sites at a time as suits a device."""
+        arch, members = describe(model.network)
+        return cls(model, batch_sites(device, site_bytes(arch, max(1, members))))
+
+    def __init__(self, model: Model, batch_sites: int = BATCH_SITES["cpu"]) -> None:
         arch, members = describe(model.network)
         self.halo = halo(arch)
         """Sites on each side that the features of a site depend on."""
-        self.spec, self.outputs, self.members, self.parts = model.spec, arch.outputs, max(1, members), arch.parts
+        self.spec, self.numbers, self.members, self.parts = model.spec, arch.numbers, max(1, members), arch.parts
         if batch_sites <= 2 * self.halo:
             raise ValueError(f"batch_sites is {batch_sites}, and a halo of {self.halo} on each side must fit in")
         self.batch_sites = batch_sites
@@ -83,9 +89,10 @@ class Predictor:
 
         Returns
         -------
-        (W, members, 2 * outputs) float32: means, then logarithms of variances, both of standardised targets.
+        (W, members, numbers) float32: means, then logarithms of variances, both of standardised targets; or logits of
+        classes.
         """
-        found = np.empty((len(start), self.members, 2 * self.outputs), np.float32)
+        found = np.empty((len(start), self.members, self.numbers), np.float32)
         for first in range(0, len(start), BATCH_WINDOWS):
             taken = slice(first, first + BATCH_WINDOWS)
             pooled = pool(features, positions, start[taken], end[taken], self.parts)
@@ -114,6 +121,51 @@ def combine(raw: Single, spec: Spec) -> tuple[Float, Float]:
     sigma = np.sqrt(variances.mean(axis=1) + means.var(axis=1))
     scale = np.array([output.scale for output in spec.outputs])
     return means.mean(axis=1) * scale + np.array([output.mean for output in spec.outputs]), sigma * scale
+
+
+def log_probabilities(raw: Single) -> Float:
+    """Join the members of an ensemble that tells classes: natural logarithms of the mean of their probabilities.
+
+    Parameters
+    ----------
+    raw
+        (W, members, classes), as `Predictor.windows` gives it.
+
+    Returns
+    -------
+    (W, classes).
+    """
+    logits = raw.astype(np.float64)
+    members = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
+    return np.asarray(np.logaddexp.reduce(members, axis=1) - np.log(raw.shape[1]))
+
+
+def probabilities(raw: Single, spec: Spec, prior: Float | None = None) -> Float:
+    """Give calibrated probabilities of the classes.
+
+    Parameters
+    ----------
+    raw
+        (W, members, classes), as `Predictor.windows` gives it.
+    spec
+        Says how they are calibrated, and the shares of the classes in training.
+    prior
+        (classes,): probabilities of the classes before anything is seen; None: their shares in training.
+
+    Returns
+    -------
+    (W, classes), which sum to one.
+
+    References
+    ----------
+    Guo et al. 2017, On calibration of modern neural networks (Proceedings of Machine Learning Research 70), for the
+    temperature; Saerens et al. 2002, 10.1162/089976602753284446, for other priors than those of the training.
+    """
+    shares = np.array([item.share for item in spec.classes])
+    with np.errstate(divide="ignore"):  # a prior of 0 leaves a class none
+        shift = 0.0 if prior is None else np.log(np.asarray(prior) / shares)
+    scores = log_probabilities(raw) / spec.temperature + shift
+    return np.asarray(np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)))
 
 
 def interval(mean: Float, sigma: Float, spec: Spec) -> tuple[Float, Float, Float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,11 @@ TRANSFORMS = ("none", "log10", "ln")
 MAX_NUMBER = 1e12
 """No number of a specification is larger."""
 
+SUM_TOLERANCE = 1e-6
+"""How far shares may be from summing to one."""
+
 Range = tuple[float, float]
+Rule = tuple[Callable[[Any], bool], str]
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,22 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Class:
+    """One of several things that a window may be.
+
+    Parameters
+    ----------
+    name
+        Name of the score, its probability.
+    share
+        Its share of the training windows; all shares sum to one.
+    """
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Spec:
     """A network's contract.
 
@@ -63,7 +83,7 @@ class Spec:
     extras
         Names of the numbers that come with a window.
     outputs
-        What it predicts, in order.
+        What it predicts, in order; none where it tells classes.
     window
         Shortest and longest window it was trained on, bp.
     ranges
@@ -75,6 +95,12 @@ class Spec:
         Versions of ``popscan``, ``keras`` and ``backend`` that trained it.
     licence
         Licence of the weights.
+    context
+        What the network sees of a window: so many times its length, an odd number, with the window in the middle.
+    classes
+        What it tells apart, the first of which is that there is nothing; none where it predicts values.
+    temperature
+        What logarithms of probabilities are divided by, so that they are calibrated.
     files
         SHA-256 of the files that decide what it predicts, by name; filled in when it is saved.
     """
@@ -93,6 +119,9 @@ class Spec:
     seeds: tuple[int, ...]
     versions: Mapping[str, str]
     licence: str
+    context: int = 1
+    classes: tuple[Class, ...] = ()
+    temperature: float = 1.0
     files: Mapping[str, str] = field(default_factory=dict)
 
     def with_files(self, files: Mapping[str, str]) -> Spec:
@@ -150,25 +179,39 @@ def _parse(path: Path, entry: dict[str, Any], names: tuple[str, ...]) -> Spec:
     """Turn a table into a specification, with every field checked."""
     _check_fields(path, entry, {item.name for item in fields(Spec)}, "")
     _check_each(path, entry, _FIELDS, "")
-    outputs = []
-    for number, output in enumerate(entry["outputs"]):
-        table = f"outputs[{number}]."
-        _check_fields(path, output, {item.name for item in fields(Output)}, table)
-        _check_each(path, output, _OUTPUT_FIELDS, table)
-        outputs.append(Output(**output))
+    outputs = tuple(Output(**row) for row in _rows(path, entry, "outputs", Output, _OUTPUT_FIELDS))
+    classes = tuple(Class(**row) for row in _rows(path, entry, "classes", Class, _CLASS_FIELDS))
+    if bool(outputs) == bool(classes):
+        raise InputError(f"{path}: a model has outputs or classes, one of the two")
+    if classes and abs(sum(item.share for item in classes) - 1) > SUM_TOLERANCE:
+        raise InputError(f"{path}: the shares of the classes must sum to 1")
     if set(entry["files"]) != set(names):
         raise InputError(f"{path}: files must be the sums of {', '.join(names)}, and of no others")
     return Spec(
         **{name: entry[name] for name in ("id", "title", "task", "encoding", "min_count", "populations", "parts")},
         extras=tuple(entry["extras"]),
-        outputs=tuple(outputs),
+        outputs=outputs,
         window=_pair(entry["window"]),
         ranges={name: _pair(bounds) for name, bounds in entry["ranges"].items()},
         seeds=tuple(entry["seeds"]),
         versions=entry["versions"],
         licence=entry["licence"],
+        context=entry["context"],
+        classes=classes,
+        temperature=float(entry["temperature"]),
         files=entry["files"],
     )
+
+
+def _rows(
+    path: Path, entry: Mapping[str, Any], name: str, kind: type, rules: Mapping[str, Rule]
+) -> Iterator[dict[str, Any]]:
+    """Give the tables of a list, each with every field checked."""
+    for number, row in enumerate(entry[name]):
+        table = f"{name}[{number}]."
+        _check_fields(path, row, {item.name for item in fields(kind)}, table)
+        _check_each(path, row, rules, table)
+        yield row
 
 
 def _check_fields(path: Path, entry: Mapping[str, Any], expected: set[str], table: str) -> None:
@@ -177,9 +220,6 @@ def _check_fields(path: Path, entry: Mapping[str, Any], expected: set[str], tabl
         raise InputError(f"{path}: the field {table}{name} is missing")
     for name in sorted(set(entry) - expected):
         raise InputError(f"{path}: unknown field {table}{name}; there is {', '.join(sorted(expected))}")
-
-
-Rule = tuple[Callable[[Any], bool], str]
 
 
 def _check_each(path: Path, entry: Mapping[str, Any], rules: Mapping[str, Rule], table: str) -> None:
@@ -227,6 +267,11 @@ def _list(item: Callable[[Any], bool], longest: int) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and 0 < len(value) <= longest and all(map(item, value))
 
 
+def _tables(value: object) -> bool:
+    """Tell lists of tables, which may be empty."""
+    return isinstance(value, list) and len(value) <= 100 and all(isinstance(item, dict) for item in value)
+
+
 def _table(item: Callable[[Any], bool]) -> Callable[[Any], bool]:
     """Tell tables of something."""
     return lambda value: isinstance(value, dict) and len(value) <= 100 and all(map(item, value.values()))
@@ -242,7 +287,10 @@ _FIELDS: dict[str, Rule] = {
     "populations": _whole(1, 1),
     "parts": _whole(1, 256),
     "extras": (_list(_name, 100), "a list of names"),
-    "outputs": (_list(lambda item: isinstance(item, dict), 100), "a list of tables"),
+    "outputs": (_tables, "a list of at most 100 tables"),
+    "classes": (_tables, "a list of at most 100 tables"),
+    "context": (lambda value: _whole(1, 255)[0](value) and value % 2 == 1, "an odd whole number from 1 to 255"),
+    "temperature": (lambda value: _number(value) and value > 0, "a number above 0"),
     "window": (lambda value: _is_pair(value) and value[0] >= 1, "[shortest, longest] in bp"),
     "ranges": (
         lambda value: _table(_is_pair)(value) and all(map(_name, value)),
@@ -263,6 +311,10 @@ _OUTPUT_FIELDS: dict[str, Rule] = {
     "mean": (_number, "a number"),
     "scale": (lambda value: _number(value) and value > 0, "a number above 0"),
     "interval": (lambda value: _number(value) and value > 0, "a number above 0"),
+}
+_CLASS_FIELDS: dict[str, Rule] = {
+    "name": (_name, _NAME),
+    "share": (lambda value: _number(value) and 0 < value < 1, "a number between 0 and 1"),
 }
 
 

@@ -49,7 +49,7 @@ FIGURE = ".svg"
 INPUTS = ("sites", "mask", "ids", "extras")
 """Inputs of a network."""
 GOLDEN_TOLERANCE = 1e-4
-"""Largest difference of the golden outputs, of standardised targets."""
+"""Largest difference of the golden outputs: standardised targets, or logits."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +232,7 @@ def _check_shapes(folder: Path, spec: Spec, network: Any) -> Architecture:
         f"channels ({spec.encoding})": (architecture.channels, _channels(folder, spec)),
         "extras": (architecture.extras, len(spec.extras)),
         "outputs": (architecture.outputs, len(spec.outputs)),
+        "classes": (architecture.classes, len(spec.classes)),
         "parts": (architecture.parts, spec.parts),
         "members": (members, len(spec.seeds)),
     }

@@ -89,7 +89,7 @@ def write(found: Sequence[Likeness], base: Recipe, path: Path, mutation_rate: fl
     polarised = min(item.polarised for item in found) >= POLARISED
     low, high = (sites / density for sites, density in zip(WINDOW_SITES, _span(found, "density")[::-1], strict=True))
     windows = _prior(min(low, high / 4), high)
-    network = {**base.network, "encoding": "polarised-1" if polarised else "folded-1"}
+    network = {**base.network, "encoding": "polarised-2" if polarised else "folded-2"}
     training = {name: value for name, value in base.training.items() if name != "windows"}
     shown = "".join(letter if letter.isprintable() else "?" for letter in path.name)
     return "\n".join(

@@ -142,7 +142,7 @@ def view(recipe: Recipe, *, flank: int, windows: int) -> View:
     if target not in TARGETS:
         raise InputError(f"recipe {recipe.name}: network.target {target!r} is not known: there is {', '.join(TARGETS)}")
     try:
-        how = encoding(str(network.get("encoding", "folded-1")), int(network.get("min_count", 1)))
+        how = encoding(str(network.get("encoding", "folded-2")), int(network.get("min_count", 1)))
     except ValueError as error:
         raise InputError(f"recipe {recipe.name}: network: {error}") from error
     return View(
