@@ -39,7 +39,7 @@ def noisy(sd: float) -> Callable[[Sequence[Example]], Bounds]:
 
     def predict(examples: Sequence[Example]) -> Bounds:
         truth = np.concatenate([example.targets for example in examples])
-        mean = truth + np.random.default_rng(1).normal(0, sd, len(truth))
+        mean = truth + np.random.default_rng(1).normal(0, sd, truth.shape)
         return mean, mean - 1.645 * sd, mean + 1.645 * sd
 
     return predict
@@ -81,9 +81,10 @@ def evaluation(setting: run.Setting) -> run.Evaluation:
 def test_everything_is_measured_on_the_same_windows(setting: run.Setting, evaluation: run.Evaluation) -> None:
     metrics = evaluation.metrics
     held = list(sights(setting.fresh, 0, setting.how, [2]))
-    np.testing.assert_array_equal(evaluation.truth, np.concatenate([one.targets for one in held]))
-    mean, low, high = noisy(0.2)([look(one, setting.how) for one in held])
-    assert metrics["overall"]["network"] == measure(evaluation.truth, mean, (low, high))
+    (rho,) = evaluation.outputs
+    np.testing.assert_array_equal(rho.truth[:, None], np.concatenate([one.targets for one in held]))
+    mean, low, high = (each[:, 0] for each in noisy(0.2)([look(one, setting.how) for one in held]))
+    assert metrics["overall"]["network"] == measure(evaluation.outputs[0].truth, mean, (low, high))
     assert 0.15 < metrics["overall"]["network"]["ln_rmse"] < 0.25
     names = list(metrics["overall"])
     assert names[0] == "network"
@@ -91,21 +92,21 @@ def test_everything_is_measured_on_the_same_windows(setting: run.Setting, evalua
     assert names[2:] == ["boosting", "network and boosting"]
     assert [metrics[name] for name in ("simulations", "seed", "trained_on", "windows")] == [80, 2, 300, len(held)]
     assert metrics["overall"]["boosting"]["r2_log"] > 0.4
-    both = (mean + evaluation.estimates["boosting"]) / 2
-    np.testing.assert_allclose(evaluation.estimates["network and boosting"], both)
+    both = (mean + evaluation.outputs[0].estimates["boosting"]) / 2
+    np.testing.assert_allclose(evaluation.outputs[0].estimates["network and boosting"], both)
 
 
 def test_strata_hold_all_windows(evaluation: run.Evaluation) -> None:
     strata = evaluation.metrics["strata"]
     assert list(strata) == ["truth", "size", "sites"]
     for rows in strata.values():
-        assert sum(row["network"]["windows"] for row in rows) == len(evaluation.truth)
+        assert sum(row["network"]["windows"] for row in rows) == len(evaluation.outputs[0].truth)
     assert [row["stratum"] for row in strata["size"]] == ["10,000", "30,000"]
     larger = evaluation.facts["size"] == 30_000
-    expected = measure(evaluation.truth[larger], evaluation.estimates["boosting"][larger])
+    expected = measure(evaluation.outputs[0].truth[larger], evaluation.outputs[0].estimates["boosting"][larger])
     assert strata["size"][1]["boosting"] == expected
     assert "published CNN" not in evaluation.metrics["rho"][0]
-    assert sum(row["windows"] for row in evaluation.metrics["rho"]) <= len(evaluation.truth)
+    assert sum(row["windows"] for row in evaluation.metrics["rho"]) <= len(evaluation.outputs[0].truth)
 
 
 def test_the_order_of_results_does_not_matter(setting: run.Setting, evaluation: run.Evaluation) -> None:
@@ -163,12 +164,12 @@ def test_files_hold_it_all_and_are_the_same_each_time(evaluation: run.Evaluation
     assert names[:2] == ["truth", "network"]
     assert {"boosting", "network_and_boosting", "low", "high", "size", "sites", "length"} <= set(names)
     columns = dict(zip(names, np.array([line.split("\t") for line in lines[1:]], float).T, strict=True))
-    np.testing.assert_allclose(columns["truth"], np.exp(evaluation.truth), rtol=1e-5)
-    np.testing.assert_allclose(columns["low"], np.exp(evaluation.estimates["low"]), rtol=1e-5)
+    np.testing.assert_allclose(columns["truth"], np.exp(evaluation.outputs[0].truth), rtol=1e-5)
+    np.testing.assert_allclose(columns["low"], np.exp(evaluation.outputs[0].estimates["low"]), rtol=1e-5)
 
 
 def test_what_was_not_drawn_is_na(evaluation: run.Evaluation) -> None:
-    scale = np.full(len(evaluation.truth), np.nan)
+    scale = np.full(len(evaluation.outputs[0].truth), np.nan)
     scale[0] = 2
     lines = report.predictions(replace(evaluation, facts={"scale": scale})).splitlines()
     assert [line.split("\t")[-1] for line in lines[:3]] == ["scale", "2", "NA"]

@@ -93,7 +93,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, np.ndar
     held = simulate(folder, 750)
     how = training_options(held.recipe).how
     found = [one for shard in range(held.shards) for one in sights(held, shard, how, [1, 0])]
-    return np.concatenate([summaries(one) for one in found]), np.concatenate([one.targets for one in found])
+    return np.concatenate([summaries(one) for one in found]), np.concatenate([one.targets[:, 0] for one in found])
 
 
 def test_boosting_beats_the_best_single_summary(known: tuple[np.ndarray, np.ndarray]) -> None:

@@ -68,6 +68,15 @@ def test_times_are_put_in_order() -> None:
     assert (numbers["times-1"], numbers["times-2"]) == (900, 150)
 
 
+def test_durations_add_up_and_are_stretched() -> None:
+    text = "kind = 'piecewise'\nsizes = [300, 4000, 800]\ndurations = [100, 500]\nreference_size = 450"
+    found, population, numbers = drawn(history(text))
+    assert [numbers["times-1"], numbers["times-2"]] == pytest.approx([150, 900])
+    assert pair_time(found, population, population) == pytest.approx(step_time([300, 4000, 800], [150, 900]), rel=1e-3)
+    late_first = "kind = 'piecewise'\nsizes = [300, 4000, 800]\ntimes = [600, 100]\nreference_size = 450"
+    assert drawn(history(late_first))[2]["times-1"] == pytest.approx(900)
+
+
 def test_the_oracle_of_sudden_changes() -> None:
     assert step_time([500], []) == 1000
     assert step_time([500, 500], [77]) == pytest.approx(1000)

@@ -117,6 +117,22 @@ REFUSED = {
     "size": (other("kind = 'constant'\nsize = 0"), "history 1.size must be at least 1e-06, not [0]"),
     "weight": (other("kind = 'constant'\nsize = 1\nweight = 0"), "history 1.weight must be one number above 0, not 0"),
     "sizes": (other("kind = 'piecewise'\nsizes = 5\ntimes = [1]"), "history 1.sizes must be a list of numbers, not 5"),
+    "neither times nor durations": (
+        other("kind = 'piecewise'\nsizes = [1, 2]"),
+        "history 1: a piecewise history needs 'times' or 'durations', one of the two",
+    ),
+    "times and durations": (
+        other("kind = 'piecewise'\nsizes = [1, 2]\ntimes = [3]\ndurations = [3]"),
+        "history 1: a piecewise history needs 'times' or 'durations', one of the two",
+    ),
+    "durations": (
+        other("kind = 'piecewise'\nsizes = [1, 2]\ndurations = [1, 2]"),
+        "history 1: 2 sizes need 1 durations, not 2",
+    ),
+    "reference size": (
+        other("kind = 'piecewise'\nsizes = [1, 2]\ntimes = [3]\nreference_size = 0"),
+        "history 1.reference_size must be at least 1e-06, not [0]",
+    ),
     "times": (
         other("kind = 'piecewise'\nsizes = [1, 2]\ntimes = [1, 2]"),
         "history 1: 2 sizes need 1 times of change, not 2",

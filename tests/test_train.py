@@ -147,11 +147,12 @@ def test_the_model_folder_is_whole(work: Work, model_folder: Path) -> None:
 def test_the_interval_holds_what_it_promises() -> None:
     rng = np.random.default_rng(5)
     sigma = rng.uniform(0.5, 2, 20_000)
-    found = Predicted(np.zeros(20_000), sigma, 3 * sigma * rng.standard_normal(20_000), {})
+    sigmas = np.stack([sigma, sigma], axis=1)
+    found = Predicted(np.zeros((20_000, 2)), sigmas, sigmas * [3, 0.5] * rng.standard_normal((20_000, 2)), {})
     scale = interval_scale(found)
-    assert scale == pytest.approx(3 * 1.645, rel=0.03)
-    assert card.coverage(found, np.array([INTERVAL]), scale) == pytest.approx(INTERVAL, abs=1e-3)
-    assert card.coverage(found, np.array([0.5]), scale) == pytest.approx(0.5, abs=0.02)
+    assert scale.tolist() == pytest.approx([3 * 1.645, 0.5 * 1.645], rel=0.03)
+    assert card.coverage(found, np.array([INTERVAL]), scale)[0].tolist() == pytest.approx([INTERVAL] * 2, abs=1e-3)
+    assert card.coverage(found, np.array([0.5]), scale)[0].tolist() == pytest.approx([0.5] * 2, abs=0.02)
 
 
 def test_the_card_says_what_the_model_is(model_folder: Path) -> None:

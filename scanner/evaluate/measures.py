@@ -121,24 +121,6 @@ def coverage(truth: Float, bounds: Bounds) -> float:
     return float(((low <= truth) & (truth <= high)).mean())
 
 
-def natural(values: Float, transform: str) -> Float:
-    """Give natural logarithms of what was learned on a logarithmic scale.
-
-    Parameters
-    ----------
-    values
-        Any shape.
-    transform
-        ``ln`` or ``log10``.
-
-    Examples
-    --------
-    >>> natural(np.array([2.0]), "log10").round(3).tolist(), natural(np.array([2.0]), "ln").tolist()
-    ([4.605], [2.0])
-    """
-    return np.asarray(values, np.float64) * {"ln": 1.0, "log10": math.log(10)}[transform]
-
-
 def measure(truth: Float, estimate: Float, bounds: Bounds | None = None) -> Measured:
     """Measure estimates of a positive number.
 

@@ -21,8 +21,8 @@ _COLUMNS = {
     "bias log10": "bias_log10", "in interval": "coverage",
 }  # fmt: skip
 _TITLES = {
-    "truth": "true value", "size": "population size", "length": "window length (bp)", "sites": "sites of a window",
-    "missing": "share of missing genotypes",
+    "truth": "true value", "size": "population size", "length": "window (bp)", "sites": "sites",
+    "missing": "missing share",
 }  # fmt: skip
 
 
@@ -47,9 +47,12 @@ def write(evaluation: Evaluation, folder: Path) -> None:
 
 
 def predictions(evaluation: Evaluation) -> str:
-    """Write one line a window: the truth, every estimate and what is known of it, tab-separated; NA for nothing."""
-    columns = {"truth": np.exp(evaluation.truth)}
-    columns |= {name.replace(" ", "_"): np.exp(values) for name, values in evaluation.estimates.items()}
+    """Write one line a window: truth and estimates of scores, and what is known, tab-separated; NA for nothing."""
+    columns = {}
+    for one in evaluation.outputs:
+        end = f"_{one.value.score}" if len(evaluation.outputs) > 1 else ""
+        for name, values in {"truth": one.truth, **one.estimates}.items():
+            columns[name.replace(" ", "_") + end] = one.value.scores(values)
     columns |= evaluation.facts
     rows = np.stack(list(columns.values()), axis=1)
     lines = ["\t".join("NA" if value != value else f"{value:.6g}" for value in row) for row in rows.tolist()]
@@ -64,10 +67,23 @@ def table(metrics: dict[str, Any]) -> str:
     metrics
         What `scanner.evaluate.run.evaluate` measured.
     """
+    lines = [f"{metrics['windows']:,} windows of {metrics['simulations']:,} fresh simulations, seed {metrics['seed']}"]
+    for score, measured in metrics.get("outputs", {}).items():
+        lines += ["", score, "=" * len(score), *_measured(measured)]
+    if "overall" in metrics:
+        lines += _measured(metrics)
+    if metrics.get("rho"):
+        names = [name for name in metrics["rho"][0] if name not in ("rho", "windows")]
+        cells = [[row["rho"], row["windows"], *(row[name] for name in names)] for row in metrics["rho"]]
+        lines += ["", *_block("RMSE of rho by true rho", names, cells)]
+    return "\n".join(lines) + "\n"
+
+
+def _measured(metrics: dict[str, Any]) -> list[str]:
+    """Set what was measured of one value."""
     overall = metrics["overall"]
     width = max(map(len, overall)) + 2
-    what = f"{metrics['windows']:,} windows of {metrics['simulations']:,} fresh simulations, seed {metrics['seed']}"
-    lines = [what, "", "".ljust(width) + "".join(title.rjust(12) for title in _COLUMNS)]
+    lines = ["", "".ljust(width) + "".join(title.rjust(12) for title in _COLUMNS)]
     for name, row in overall.items():
         lines.append(name.ljust(width) + "".join(_text(row.get(key)).rjust(12) for key in _COLUMNS.values()))
     for name, gap in metrics["paired"].items():
@@ -75,25 +91,26 @@ def table(metrics: dict[str, Any]) -> str:
             error = f"{gap['ln_rmse']:+.4f} (standard error {gap['se']:.4f})"
             lines += ["", f"ln-RMSE of the network less that of {name}: {error}"]
     for by, rows in metrics["strata"].items():
-        errors = [[row[each].get("ln_rmse") for each in overall] for row in rows]
-        cells = [[row["stratum"], row[NETWORK]["windows"], *each] for row, each in zip(rows, errors, strict=True)]
-        share = [row[NETWORK].get("coverage") for row in rows]
-        lines += ["", *_block(f"ln-RMSE by {_TITLES.get(by, by)}", [*overall, "in interval"], cells, share)]
-    if metrics["rho"]:
-        names = [name for name in metrics["rho"][0] if name not in ("rho", "windows")]
-        cells = [[row["rho"], row["windows"], *(row[name] for name in names)] for row in metrics["rho"]]
-        lines += ["", *_block("RMSE of rho by true rho", names, cells, [])]
-    return "\n".join(lines) + "\n"
+        cells = [
+            [
+                row["stratum"],
+                row[NETWORK]["windows"],
+                *(row[each].get("ln_rmse") for each in overall),
+                *(row[NETWORK].get(key) for key in ("bias_log10", "coverage")),
+            ]
+            for row in rows
+        ]
+        lines += ["", *_block(f"ln-RMSE by {_TITLES.get(by, by)}", [*overall, "bias", "covered"], cells)]
+    return lines
 
 
-def _block(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]], extra: Sequence[Any]) -> list[str]:
+def _block(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Set rows under a title: a stratum, its windows, a number for every name."""
     left = max(len(title), *(len(str(row[0])) for row in rows)) + 2
     widths = [max(10, len(name) + 2) for name in names]
     lines = [title.ljust(left) + "windows".rjust(9) + "".join(n.rjust(w) for n, w in zip(names, widths, strict=True))]
-    for number, (stratum, windows, *values) in enumerate(rows):
-        shown = [*values, extra[number]] if extra else values
-        cells = "".join(_text(value).rjust(w) for value, w in zip(shown, widths, strict=True))
+    for stratum, windows, *values in rows:
+        cells = "".join(_text(value).rjust(w) for value, w in zip(values, widths, strict=True))
         lines.append(str(stratum).ljust(left) + f"{windows:,}".rjust(9) + cells)
     return lines
 

@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from scanner.alignment import Aligned
 from scanner.errors import UsageError
 from scanner.evaluate import alignment, boosting
-from scanner.evaluate.measures import Measured, between, by_rho, measure, natural, paired, rounded, spearman, strata
+from scanner.evaluate.measures import Measured, between, by_rho, measure, paired, rounded, spearman, strata
 from scanner.evaluate.summaries import NAMES, summaries
 from scanner.network.store import Model
 from scanner.simulate.sets import SHARD, SimulationSet
-from scanner.train.assemble import UNITS, predict
+from scanner.train.assemble import predict
 from scanner.train.examples import Example, View, look, sights
 from scanner.train.run import Progress
 from scanner.train.seeds import Work
+from scanner.train.targets import TARGETS, Value
 from scanner.workers import Mapper
 
 Float = NDArray[np.float64]
 Single = NDArray[np.float32]
 Predict = Callable[[Sequence[Example]], tuple[Float, Float, Float]]
-"""Gives mean, lower and upper bound for the windows of examples, on the scale on which they were learned."""
+"""Gives mean, lower and upper bound, (windows, values) each, of examples, on the scales on which they were learned."""
 
 NETWORK, BOTH = "network", "network and boosting"
 BASELINES = ("boosting", "alignment")
@@ -64,9 +65,28 @@ class Setting:
     threads: int = 1
 
     @property
-    def transform(self) -> str:
-        """Scale on which targets are learned: ``ln`` or ``log10``."""
-        return UNITS[self.how.target][1]
+    def values(self) -> tuple[Value, ...]:
+        """What is learned."""
+        return TARGETS[self.how.target].values
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """Truth and estimates of one value.
+
+    Parameters
+    ----------
+    value
+        The value.
+    truth
+        (windows,) natural logarithms.
+    estimates
+        Natural logarithms by name; the network's ends of intervals are ``low`` and ``high``.
+    """
+
+    value: Value
+    truth: Float
+    estimates: dict[str, Float]
 
 
 @dataclass(frozen=True)
@@ -76,18 +96,16 @@ class Evaluation:
     Parameters
     ----------
     metrics
-        Numbers, fit for JSON.
-    truth
-        (windows,) natural logarithms.
-    estimates
-        Natural logarithms by name; the network's ends of intervals are ``low`` and ``high``.
+        Numbers, fit for JSON: what `report` gives, of a network with several values once for each by the name of its
+        score, under ``outputs``.
+    outputs
+        Every value, in order.
     facts
         (windows,) values by name.
     """
 
     metrics: dict[str, Any]
-    truth: Float
-    estimates: dict[str, Float]
+    outputs: tuple[Estimated, ...]
     facts: dict[str, Float]
 
 
@@ -98,7 +116,7 @@ class Seen:
     Parameters
     ----------
     targets, facts, features
-        Truth on the scale on which it is learned, what is known, and summaries, one row a window.
+        Truth on the scales on which it is learned, what is known, and summaries, one row a window.
     aligned
         Alignments; none where they are not wanted.
     examples
@@ -149,23 +167,32 @@ def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress:
         Where a baseline is not known, lacks its library, or has too few simulations.
     """
     check_baselines(setting.baselines)
-    trained = _train(setting, mapper, progress) if setting.baselines else {}
+    trained = _train(setting, mapper, progress) if setting.baselines else [{} for _ in setting.values]
     fresh = _gather(_tasks(setting, setting.fresh, len(setting.fresh), key=(2,), examples=True), mapper, progress)
-    mean, low, high = network(fresh.examples)
-    found = {NETWORK: mean, **{name: guess(fresh) for name, guess in trained.items()}}
-    estimates = {name: natural(values, setting.transform) for name, values in found.items()}
-    if "boosting" in estimates:
-        estimates[BOTH] = (estimates[NETWORK] + estimates["boosting"]) / 2
-    truth = natural(fresh.targets, setting.transform)
-    bounds = natural(low, setting.transform), natural(high, setting.transform)
-    metrics = {
+    predicted = network(fresh.examples)
+    outputs = []
+    for at, (value, guesses) in enumerate(zip(setting.values, trained, strict=True)):
+        mean, low, high = (value.natural(each[:, at]) for each in predicted)
+        estimates = {NETWORK: mean, **{name: value.natural(guess(fresh)) for name, guess in guesses.items()}}
+        if "boosting" in estimates:
+            estimates[BOTH] = (mean + estimates["boosting"]) / 2
+        estimates |= {"low": low, "high": high}
+        outputs.append(Estimated(value, value.natural(fresh.targets[:, at]), estimates))
+    return Evaluation(_metrics(setting, outputs, fresh.facts), tuple(outputs), fresh.facts)
+
+
+def _metrics(setting: Setting, outputs: Sequence[Estimated], facts: dict[str, Float]) -> dict[str, Any]:
+    """Measure every value, and say on what."""
+    made = {
         "simulations": len(setting.fresh),
         "seed": setting.fresh.recipe.seed,
-        "trained_on": _records(setting.training, setting.limit) if setting.training and trained else 0,
-        **report(truth, estimates, bounds, fresh.facts),
-        "rho": _rho(truth, estimates, fresh.facts) if setting.how.target == "rho" else [],
+        "trained_on": _records(setting.training, setting.limit) if setting.training and setting.baselines else 0,
     }
-    return Evaluation(metrics, truth, {**estimates, "low": bounds[0], "high": bounds[1]}, fresh.facts)
+    measured = {one.value.score: report(one.truth, one.estimates, facts) for one in outputs}
+    if len(outputs) > 1:
+        return {**made, "windows": len(outputs[0].truth), "outputs": measured}
+    rho = _rho(outputs[0], facts) if setting.how.target == "rho" else []
+    return {**made, **measured[outputs[0].value.score], "rho": rho}
 
 
 def check_baselines(names: Sequence[str]) -> None:
@@ -183,17 +210,13 @@ def check_baselines(names: Sequence[str]) -> None:
         boosting.require_lightgbm()
 
 
-def report(
-    truth: Float, estimates: dict[str, Float], bounds: tuple[Float, Float], facts: dict[str, Float]
-) -> dict[str, Any]:
-    """Measure estimates over all windows and by stratum.
+def report(truth: Float, found: dict[str, Float], facts: dict[str, Float]) -> dict[str, Any]:
+    """Measure the estimates of one value over all windows and by stratum.
 
     Parameters
     ----------
-    truth, estimates
-        (windows,) natural logarithms; one of the estimates is that of the network.
-    bounds
-        Ends of the network's intervals.
+    truth, found
+        Fields of an `Estimated`.
     facts
         (windows,) values by name.
 
@@ -202,6 +225,7 @@ def report(
     ``windows``, ``overall``, ``strata`` and ``paired``, fit for JSON.
     """
     everything = np.ones(len(truth), np.bool_)
+    bounds, estimates = (found["low"], found["high"]), _points(found)
 
     def measured(inside: NDArray[np.bool_]) -> dict[str, Measured]:
         kept = bounds[0][inside], bounds[1][inside]
@@ -239,17 +263,22 @@ def from_model(model: Model, work: Work) -> Predict:
 
     def run(examples: Sequence[Example]) -> tuple[Float, Float, Float]:
         found = predict(model.network, model.spec, work, examples)
-        reach = found.sigma * model.spec.outputs[0].interval
+        reach = found.sigma * np.array([output.interval for output in model.spec.outputs])
         return found.mean, found.mean - reach, found.mean + reach
 
     return run
+
+
+def _points(estimates: dict[str, Float]) -> dict[str, Float]:
+    """Leave out the ends of intervals."""
+    return {name: values for name, values in estimates.items() if name not in ("low", "high")}
 
 
 def look_at(task: Task) -> tuple[int, Seen]:
     """Look at one shard; give its number too."""
     held = list(sights(task.simulations, task.shard, task.how, list(task.key)))
     return task.shard, Seen(
-        np.concatenate([np.empty(0), *(sight.targets for sight in held)]),
+        np.concatenate([np.empty((0, len(TARGETS[task.how.target].values))), *(sight.targets for sight in held)]),
         joined_facts([sight.facts for sight in held], [len(sight.targets) for sight in held]),
         np.concatenate([np.empty((0, len(NAMES)), np.float32), *map(summaries, held)]),
         [one for sight in held for one in alignment.windows_of(sight, task.alignments)] if task.alignments else [],
@@ -317,46 +346,49 @@ def _gather(tasks: list[Task], mapper: Mapper, progress: Progress | None) -> See
 Guess = Callable[[Seen], Float]
 
 
-def _train(setting: Setting, mapper: Mapper, progress: Progress | None) -> dict[str, Guess]:
-    """Train baselines; give what predicts with each."""
+def _train(setting: Setting, mapper: Mapper, progress: Progress | None) -> list[dict[str, Guess]]:
+    """Train baselines, each for one value; give for every value what predicts with each."""
     if setting.training is None:
         raise UsageError("baselines need simulations to be trained on")
     tasks = _tasks(setting, setting.training, setting.limit, key=(1, 0), examples=False)
     known = _gather(tasks, mapper, progress)
     if progress is not None:
-        progress.start("training baselines", len(setting.baselines))
-    found: dict[str, Guess] = {}
-    for name, guess in _each(setting, known):
-        found[name] = guess
-        if progress is not None and name in BASELINES:
-            progress.advance(1)
-    return found
+        progress.start("training baselines", len(setting.baselines) * len(setting.values))
+    trained: list[dict[str, Guess]] = []
+    for targets in known.targets.T:
+        trained.append({})
+        for name, guess in _each(setting, known, targets):
+            trained[-1][name] = guess
+            if progress is not None and name in BASELINES:
+                progress.advance(1)
+    return trained
 
 
-def _each(setting: Setting, known: Seen) -> Iterator[tuple[str, Guess]]:
-    """Train one baseline after the other."""
+def _each(setting: Setting, known: Seen, targets: Float) -> Iterator[tuple[str, Guess]]:
+    """Train one baseline after the other on one value."""
     if "boosting" in setting.baselines:
-        best = best_summary(known)
-        one = boosting.fit(known.features[:, [best]], known.targets, threads=setting.threads)
+        best = best_summary(known.features, targets)
+        one = boosting.fit(known.features[:, [best]], targets, threads=setting.threads)
         yield f"{NAMES[best]} alone", lambda seen: one.predict(seen.features[:, [best]])
-        trees = boosting.fit(known.features, known.targets, names=NAMES, threads=setting.threads)
+        trees = boosting.fit(known.features, targets, names=NAMES, threads=setting.threads)
         yield "boosting", lambda seen: trees.predict(seen.features)
     if "alignment" in setting.baselines:
-        network = alignment.fit(known.aligned, known.targets)
+        network = alignment.fit(known.aligned, targets)
         yield "alignment", lambda seen: network.predict(seen.aligned)
 
 
-def best_summary(known: Seen) -> int:
+def best_summary(features: Single, targets: Float) -> int:
     """Find the summary whose ranks follow those of the truth most closely: its column."""
-    complete = np.isfinite(known.features)
+    complete = np.isfinite(features)
     scores = [
-        abs(spearman(column[there].astype(np.float64), known.targets[there])) if there.mean() > 0.9 else 0.0
-        for column, there in zip(known.features.T, complete.T, strict=True)
+        abs(spearman(column[there].astype(np.float64), targets[there])) if there.mean() > 0.9 else 0.0
+        for column, there in zip(features.T, complete.T, strict=True)
     ]
     return int(np.nanargmax(scores))
 
 
-def _rho(truth: Float, estimates: dict[str, Float], facts: dict[str, Float]) -> list[dict[str, Any]]:
+def _rho(found: Estimated, facts: dict[str, Float]) -> list[dict[str, Any]]:
     """Give errors of rho over a window, by true rho."""
     spans = facts["length"] - 1
-    return by_rho(np.exp(truth) * spans, {name: np.exp(values) * spans for name, values in estimates.items()}, facts)
+    estimates = {name: np.exp(values) * spans for name, values in _points(found.estimates).items()}
+    return by_rho(np.exp(found.truth) * spans, estimates, facts)

@@ -75,16 +75,16 @@ class Data:
     standard
         Mean and scale of sites, and of extras, to be frozen into the network.
     scale
-        Standard deviation of the targets; they are learned as ``(target - centre) / scale``.
+        (values,): standard deviations of the targets; they are learned as ``(target - centre) / scale``.
     centre
-        Mean of the targets.
+        (values,): means of the targets.
     """
 
     training: Callable[[int], Iterable[tuple[Batch, float]]]
     validation: Callable[[], Iterable[Batch]]
     standard: tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]
-    centre: float
-    scale: float
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Epoch:
     loss
         Mean loss of training.
     rmse
-        Root mean squared error of the validation examples, in units of the target.
+        Root mean squared error of the validation examples over all values, in units of the targets.
     seconds
         How long it took.
     """
@@ -182,10 +182,11 @@ def load_best(arch: Architecture, folder: Path) -> Any:
 
 
 def validate(model: Any, data: Data) -> float:
-    """Measure the root mean squared error of the validation examples, in units of the target."""
+    """Measure the root mean squared error of the validation examples over all values, in units of the targets."""
     total = count = 0.0
     for predicted, batch in predictions(model, data.validation()):
-        error = (predicted[..., 0] * data.scale + data.centre - batch.targets[..., 0]) ** 2
+        mean = predicted[..., : len(data.scale)] * data.scale + data.centre
+        error = ((mean - batch.targets) ** 2).mean(axis=-1)
         total, count = total + float((error * batch.weights).sum()), count + float(batch.weights.sum())
     return math.sqrt(total / max(count, 1.0))
 
@@ -218,7 +219,7 @@ def _pass(model: Any, data: Data, schedule: Schedule, epoch: int) -> float:
     for batch, share in data.training(epoch):
         step = int(np.asarray(model.optimizer.iterations))
         model.optimizer.learning_rate = rate_at(schedule, step, (epoch + done) / schedule.epochs)
-        targets = (batch.targets - np.float32(data.centre)) / np.float32(data.scale)
+        targets = (batch.targets - data.centre.astype(np.float32)) / data.scale.astype(np.float32)
         losses.append(float(model.train_on_batch(batch.inputs, targets, sample_weight=batch.weights)))
         done = share
     return float(np.mean(losses)) if losses else math.nan

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
+from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +76,7 @@ def draw_history(
     if history.kind == "constant":
         demography, population = engine().Demography.isolated_model([drawn["size"]]), "pop_0"
     elif history.kind == "piecewise":
+        drawn |= change_times(drawn)
         demography, population = _piecewise(drawn), "pop_0"
     else:
         demography = _scaled(_known_model(history), drawn.get("scale", 1.0))
@@ -81,6 +84,30 @@ def draw_history(
         _check_population(demography, population, history)
     today = next(item.initial_size for item in demography.populations if item.name == population)
     return demography, population, {"history": float(chosen), "size": float(today), **drawn}
+
+
+def change_times(drawn: Mapping[str, float]) -> dict[str, float]:
+    """Give the times at which the size of a piecewise history changes.
+
+    Parameters
+    ----------
+    drawn
+        What was drawn: ``times-1`` and so on or ``durations-1`` and so on, for a population of ``reference_size``
+        diploids today where that is given: they are multiplied by it and divided by ``sizes-0``.
+
+    Returns
+    -------
+    ``times-1`` and so on, generations ago; times that were drawn stay in the order in which they were.
+
+    Examples
+    --------
+    >>> change_times({"sizes-0": 500.0, "reference_size": 1000.0, "durations-1": 30.0, "durations-2": 5.0})
+    {'times-1': 60.0, 'times-2': 70.0}
+    """
+    scale = drawn.get("reference_size", drawn["sizes-0"]) / drawn["sizes-0"]
+    steps = [value for name, value in drawn.items() if name.startswith("durations-")]
+    times = itertools.accumulate(steps) if steps else (drawn[name] for name in drawn if name.startswith("times-"))
+    return {f"times-{number}": time * scale for number, time in enumerate(times, 1)}
 
 
 def _piecewise(drawn: dict[str, float]) -> msprime.Demography:

@@ -15,17 +15,17 @@ from scanner.errors import InputError, UsageError
 from scanner.simulate.fields import Fields
 from scanner.simulate.priors import Prior
 
-TASKS = ("recombination",)
+TASKS = ("recombination", "demography")
 HISTORIES = {
     "constant": {"size"},
-    "piecewise": {"sizes", "times"},
+    "piecewise": {"sizes", "times", "durations", "reference_size"},
     "demes": {"file", "population", "scale"},
     "stdpopsim": {"species", "model", "population", "scale"},
 }
 """Kinds of population history and the fields of each; docs/training.md explains them."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """Names that recipes and models may have."""
-_OPTIONAL = {"scale", "weight"}
+_OPTIONAL = {"scale", "weight", "times", "durations", "reference_size"}
 NOTHING = Prior("choice", (0.0,))
 """The number 0."""
 LEAST_RATE = 1e-15
@@ -43,8 +43,9 @@ class History:
     weight
         Share of the simulations, relative to the other histories.
     numbers
-        Priors: ``size``; or ``sizes-0``, ``sizes-1`` and so on with ``times-1`` and so on (generations ago); or
-        ``scale``.
+        Priors: ``size``; or ``sizes-0``, ``sizes-1`` and so on with ``times-1`` and so on (generations ago) or
+        ``durations-1`` and so on (generations), and ``reference_size`` where these are those of a population of
+        another size; or ``scale``.
     texts
         ``species`` and ``model``; or ``file``, a path, and ``demes``, what it holds: other machines may not see it.
     populations
@@ -313,7 +314,7 @@ def _history(table: object, at: str, fields: Fields, folder: Path) -> History:
         there = ", ".join(sorted(known))
         raise InputError(f"{fields.where}: {at}: unknown field '{name}'; a {kind} history has {there}")
     numbers: dict[str, Prior] = {}
-    for name in sorted(known & {"size", "scale"} & set(table)):
+    for name in sorted(known & {"size", "scale", "reference_size"} & set(table)):
         numbers[name] = fields.prior(table, f"{at}.{name}", low=1e-6)
     if kind == "piecewise":
         numbers.update(_steps(table, at, fields))
@@ -326,14 +327,15 @@ def _history(table: object, at: str, fields: Fields, folder: Path) -> History:
 
 
 def _steps(table: dict[str, Any], at: str, fields: Fields) -> dict[str, Prior]:
-    """Read the sizes of a piecewise history, and the times between them."""
-    sizes, times = (fields.priors(table, f"{at}.{name}", low=1e-6) for name in ("sizes", "times"))
-    if len(sizes) != len(times) + 1:
-        raise InputError(
-            f"{fields.where}: {at}: {len(sizes)} sizes need {len(sizes) - 1} times of change, not {len(times)}"
-        )
+    """Read the sizes of a piecewise history, and the times between them or how long each lasted."""
+    if ("times" in table) == ("durations" in table):
+        raise InputError(f"{fields.where}: {at}: a piecewise history needs 'times' or 'durations', one of the two")
+    changes, called = ("times", "times of change") if "times" in table else ("durations", "durations")
+    sizes, steps = (fields.priors(table, f"{at}.{name}", low=1e-6) for name in ("sizes", changes))
+    if len(sizes) != len(steps) + 1:
+        raise InputError(f"{fields.where}: {at}: {len(sizes)} sizes need {len(sizes) - 1} {called}, not {len(steps)}")
     named = {f"sizes-{number}": size for number, size in enumerate(sizes)}
-    return {**named, **{f"times-{number}": time for number, time in enumerate(times, 1)}}
+    return {**named, **{f"{changes}-{number}": step for number, step in enumerate(steps, 1)}}
 
 
 def _demes_text(path: Path, where: str) -> str:

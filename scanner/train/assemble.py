@@ -19,9 +19,10 @@ from scanner.network.fit import load_best
 from scanner.network.predict import combine
 from scanner.network.spec import Output, Range, Spec
 from scanner.network.store import Arrays, save
-from scanner.train.examples import TARGETS, Example, batches
+from scanner.train.examples import Example, batches
 from scanner.train.looks import read
 from scanner.train.seeds import Work, target_scale
+from scanner.train.targets import TARGETS, Target
 
 Float = NDArray[np.float64]
 
@@ -30,12 +31,6 @@ INTERVAL = 0.9
 REFERENCE = 30_000
 """Windows that the out-of-range score compares with."""
 LICENCE = "MIT"
-UNITS = {"rate": ("per bp per generation", "log10"), "rho": ("4 N r per bp", "ln")}
-"""Unit of every target, and the scale on which it is learned."""
-TITLES = {
-    "rate": "Recombination rate from phased haplotypes",
-    "rho": "Population-scaled recombination rate from phased haplotypes",
-}
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Predicted:
     Parameters
     ----------
     mean, sigma, targets
-        (windows,) float64, on the scale on which it was learned.
+        (windows, values) float64, on the scales on which they were learned.
     facts
         (windows,) values by name; see `scanner.train.examples.Example`.
     """
@@ -87,13 +82,13 @@ def predict(network: Any, spec: Spec, work: Work, found: Iterable[Example]) -> P
         name: np.concatenate([fact.get(name, none) for fact, none in zip(facts, missing, strict=True)])
         for name in names
     }
-    return Predicted(mean[:, 0], sigma[:, 0], np.concatenate(targets), joined)
+    return Predicted(mean, sigma, np.concatenate(targets), joined)
 
 
-def interval_scale(predicted: Predicted) -> float:
-    """Find how many sigmas on each side of the mean hold `INTERVAL` of the truth.
+def interval_scale(predicted: Predicted) -> Float:
+    """Find, for every value, how many sigmas on each side of the mean hold `INTERVAL` of the truth: (values,).
 
-    Windows that took no part in the training must be given; the number is a split conformal one.
+    Windows that took no part in the training must be given; the numbers are split conformal ones.
 
     References
     ----------
@@ -101,7 +96,7 @@ def interval_scale(predicted: Predicted) -> float:
     """
     away = np.abs(predicted.targets - predicted.mean) / predicted.sigma
     rank = min(1.0, np.ceil((len(away) + 1) * INTERVAL) / len(away))
-    return float(np.quantile(away, rank))
+    return np.asarray(np.quantile(away, rank, axis=0))
 
 
 @dataclass(frozen=True)
@@ -151,29 +146,30 @@ def assemble(work: Work) -> Assembled:
 def _draft(work: Work, known: list[Example]) -> Spec:
     """Write the contract, with an interval that is not calibrated."""
     options, recipe = work.options, work.simulations.recipe
-    mean, scale = target_scale(work)
-    unit, transform = UNITS[options.how.target]
+    target = TARGETS[options.how.target]
+    scales = zip(target.values, *(each.tolist() for each in target_scale(work)), strict=True)
     return Spec(
         id=recipe.name,
-        title=TITLES[options.how.target],
+        title=target.title,
         task=recipe.task,
         encoding=options.how.encoding.name,
         min_count=options.how.encoding.min_count,
         populations=1,
         parts=options.how.parts,
         extras=EXTRAS,
-        outputs=(Output(TARGETS[options.how.target], unit, transform, mean, scale, interval=1.0),),
+        outputs=tuple(Output(v.score, v.unit, v.transform, mean, scale, interval=1.0) for v, mean, scale in scales),
         window=_span(known, "length"),
-        ranges=_ranges(known),
+        ranges={**_ranges(known), **_learned_ranges(known, target)},
         seeds=tuple(range(1, options.seeds + 1)),
         versions=versions(),
         licence=LICENCE,
     )
 
 
-def _calibrated(spec: Spec, interval: float) -> Spec:
-    """Fill in how wide the interval is."""
-    return replace(spec, outputs=tuple(replace(output, interval=interval) for output in spec.outputs))
+def _calibrated(spec: Spec, intervals: Float) -> Spec:
+    """Fill in how wide the interval of every value is."""
+    pairs = zip(spec.outputs, intervals.tolist(), strict=True)
+    return replace(spec, outputs=tuple(replace(output, interval=interval) for output, interval in pairs))
 
 
 def _training(work: Work) -> Iterable[Example]:
@@ -203,6 +199,13 @@ def _ranges(known: list[Example]) -> dict[str, Range]:
         low, high = np.quantile(values, [0.005, 0.995])
         ranges[name] = (float(low), float(high))
     return ranges
+
+
+def _learned_ranges(known: list[Example], target: Target) -> dict[str, Range]:
+    """Give the ranges of the scores that are learned as they are."""
+    truth = np.concatenate([example.targets for example in known])
+    bounds = zip(target.values, truth.min(axis=0).tolist(), truth.max(axis=0).tolist(), strict=True)
+    return {value.score: (low, high) for value, low, high in bounds if value.transform == "none"}
 
 
 def _golden(work: Work) -> Arrays:

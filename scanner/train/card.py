@@ -16,6 +16,8 @@ from scanner.simulate.recipe import Recipe
 from scanner.train.assemble import Predicted
 from scanner.train.figures import accuracy, learning_curves, reliability
 
+Float = NDArray[np.float64]
+
 FIGURES = ("learning.svg", "accuracy.svg", "reliability.svg")
 
 
@@ -35,18 +37,19 @@ def figures(spec: Spec, histories: Sequence[Sequence[Epoch]], fresh: Predicted) 
     -------
     File name to SVG text, as `FIGURES`.
     """
-    output = spec.outputs[0]
-    label = f"{output.transform} {output.name.replace('_', ' ')}"
+    names = [output.name.replace("_", " ") for output in spec.outputs]
+    scales = ["" if output.transform == "none" else f"{output.transform} " for output in spec.outputs]
     shares = np.linspace(0.05, 0.95, 19)
+    intervals = np.array([output.interval for output in spec.outputs])
     drawn = (
         learning_curves(histories),
-        accuracy(fresh.targets, fresh.mean, label),
-        reliability(shares, coverage(fresh, shares, output.interval)),
+        accuracy(fresh.targets, fresh.mean, [scale + name for scale, name in zip(scales, names, strict=True)]),
+        reliability(shares, coverage(fresh, shares, intervals), names),
     )
     return dict(zip(FIGURES, drawn, strict=True))
 
 
-def coverage(predicted: Predicted, shares: NDArray[np.float64], interval: float) -> NDArray[np.float64]:
+def coverage(predicted: Predicted, shares: Float, intervals: Float) -> Float:
     """Measure how much of the truth lies in intervals of several shares.
 
     The 90% interval is the calibrated one; the others are those of a normal distribution that has it.
@@ -57,17 +60,17 @@ def coverage(predicted: Predicted, shares: NDArray[np.float64], interval: float)
         Windows with their truth.
     shares
         Nominal shares, between 0 and 1.
-    interval
-        Sigmas on each side that hold 90%.
+    intervals
+        (values,): sigmas on each side that hold 90%.
 
     Returns
     -------
-    Measured shares.
+    Measured shares, (shares, values).
     """
     normal = NormalDist()
-    widths = np.array([normal.inv_cdf((1 + share) / 2) for share in shares]) / normal.inv_cdf(0.95) * interval
-    away = np.abs(predicted.targets - predicted.mean) / predicted.sigma
-    return np.asarray((away[:, None] <= widths).mean(axis=0))
+    widths = np.array([normal.inv_cdf((1 + share) / 2) for share in shares]) / normal.inv_cdf(0.95)
+    away = np.abs(predicted.targets - predicted.mean) / (predicted.sigma * intervals)
+    return np.asarray((away[:, None] <= widths[:, None]).mean(axis=0))
 
 
 def write_card(spec: Spec, recipe: Recipe, metrics: Mapping[str, Any], table: str) -> str:
@@ -80,15 +83,13 @@ def write_card(spec: Spec, recipe: Recipe, metrics: Mapping[str, Any], table: st
     metrics, table
         What it was measured to do on fresh simulations, as numbers and as text.
     """
-    output = spec.outputs[0]
     rows = "\n".join(f"| {name.replace('_', ' ')} | {_bounds(bounds)} |" for name, bounds in spec.ranges.items())
     made = ", ".join(f"{name} {version}" for name, version in spec.versions.items())
     return f"""# {spec.id}
 
 {spec.title}. {len(spec.seeds)} networks, averaged; licence of the weights: {spec.licence}.
 
-- **Predicts** `{output.name}` ({output.unit}) in every window, with 90% of the truth between `{output.name}_low`
-  and `{output.name}_high`, and `{spec.id}_out_of_range`.
+- **Predicts** {_predicted(spec)}, and `{spec.id}_out_of_range`.
 - **Reads** one population, phased; channels `{spec.encoding}` of the sites whose rarer allele is seen at least
   {spec.min_count}x.
 - **Was trained** on {recipe.simulations:,} simulations (seed {recipe.seed}, [recipe.toml](recipe.toml)) by {made}.
@@ -108,7 +109,8 @@ nor any history but those of the recipe.
 ## How well it does
 
 On {metrics["simulations"]:,} fresh simulations of the same recipe (seed {metrics["seed"]}), beside baselines that
-were trained on {metrics["trained_on"]:,} of the simulations that the network was trained on:
+were trained on {metrics["trained_on"]:,} of the simulations that the network was trained on. *Bias* is the network's
+mean of log10(estimate / truth), *covered* the share of the truth inside its intervals:
 
 ```text
 {table.rstrip()}
@@ -118,6 +120,13 @@ were trained on {metrics["trained_on"]:,} of the simulations that the network wa
 ![predictions against the truth](accuracy.svg)
 ![share of the truth inside intervals](reliability.svg)
 """
+
+
+def _predicted(spec: Spec) -> str:
+    """List what a model predicts."""
+    listed = ", ".join(f"`{output.name}` ({output.unit})" for output in spec.outputs)
+    name = spec.outputs[0].name if len(spec.outputs) == 1 else "<name>"
+    return f"{listed} in every window, with 90% of the truth between `{name}_low`\n  and `{name}_high`"
 
 
 def _bounds(bounds: Sequence[float]) -> str:

@@ -23,6 +23,7 @@ from scanner.simulate.observe import Observed, observe
 from scanner.simulate.priors import Prior, read_prior
 from scanner.simulate.recipe import Recipe
 from scanner.simulate.sets import SimulationSet
+from scanner.train.targets import TARGETS, target_name
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -34,8 +35,6 @@ GAP = 64
 """Most rows between two examples."""
 TILES = 4
 """Tiles of a batch."""
-TARGETS = {"rate": "recombination_rate", "rho": "rho"}
-"""What ``network.target`` of a recipe may be, and the score that it gives."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class View:
     parts, windows
         Parts of a window, and windows of a tile.
     target
-        ``rate``: log10 of recombination per bp and generation; ``rho``: natural logarithm of 4 N r per bp.
+        What is learned: a name out of `scanner.train.targets.TARGETS`.
     lengths
         bp of a window.
     per_simulation
@@ -85,7 +84,7 @@ class Example:
     extras
         (windows, extras) float32.
     targets
-        (windows,) float64.
+        (windows, values) float64.
     facts
         (windows,) values by name, for strata: what was drawn, and the haplotypes, sites and length of each window.
     """
@@ -112,7 +111,7 @@ class Batch:
     inputs
         ``sites`` (B, S, C), ``mask`` (B, S), ``ids`` (B, S), ``extras`` (B, W, E).
     targets
-        (B, W, 1) float32.
+        (B, W, values) float32.
     weights
         (B, W) float32: 1 for a window, 0 for none.
     """
@@ -138,9 +137,6 @@ def view(recipe: Recipe, *, flank: int, windows: int) -> View:
         For a field with a wrong value.
     """
     network, training = recipe.network, recipe.training
-    target = network.get("target", "rate")
-    if target not in TARGETS:
-        raise InputError(f"recipe {recipe.name}: network.target {target!r} is not known: there is {', '.join(TARGETS)}")
     try:
         how = encoding(str(network.get("encoding", "folded-2")), int(network.get("min_count", 1)))
     except ValueError as error:
@@ -149,7 +145,7 @@ def view(recipe: Recipe, *, flank: int, windows: int) -> View:
         encoding=how,
         parts=int(network.get("parts", 5)),
         windows=windows,
-        target=target,
+        target=target_name(recipe),
         lengths=read_prior(training.get("windows", 50_000), f"recipe {recipe.name}: training.windows", low=100),
         per_simulation=int(training.get("windows_per_simulation", 3)),
         min_sites=int(training.get("min_sites", 2)),
@@ -168,7 +164,7 @@ class Sight:
     start, end
         (windows,) int64 bp, 0-based half-open: consecutive windows, each with used sites enough.
     targets
-        (windows,) float64, on the scale on which they are learned.
+        (windows, values) float64, on the scales on which they are learned.
     facts
         (windows,) values by name, as in `Example`.
     """
@@ -190,7 +186,7 @@ def see(simulation: Simulation, recipe: Recipe, how: View, rng: np.random.Genera
     if not full.any():
         return None
     start, end = start[full], end[full]
-    targets = _targets(simulation, start, end, how.target)
+    targets = TARGETS[how.target].truth(simulation, start, end)
     return Sight(seen, start, end, targets, _facts(simulation, seen.haplotypes, start, end, sites[full]))
 
 
@@ -272,14 +268,15 @@ def batches(found: Iterator[Example], how: View, *, gap: int, tiles: int = TILES
 
 def _pack(filled: list[list[Example]], how: View, gap: int, tiles: int) -> Batch:
     """Lay examples into the tiles of one batch."""
-    channels, extras = filled[0][0].values.shape[1], filled[0][0].extras.shape[1]
+    first = filled[0][0]
+    channels, extras, values = (each.shape[1] for each in (first.values, first.extras, first.targets))
     inputs = {
         "sites": np.zeros((tiles, TILE, channels), np.float32),
         "mask": np.zeros((tiles, TILE), np.float32),
         "ids": np.full((tiles, TILE), how.windows * how.parts, np.int32),
         "extras": np.zeros((tiles, how.windows, extras), np.float32),
     }
-    targets = np.zeros((tiles, how.windows, 1), np.float32)
+    targets = np.zeros((tiles, how.windows, values), np.float32)
     weights = np.zeros((tiles, how.windows), np.float32)
     for tile, held in enumerate(filled):
         site = window = 0
@@ -287,11 +284,11 @@ def _pack(filled: list[list[Example]], how: View, gap: int, tiles: int) -> Batch
             stop, count = site + len(example.values), len(example.first)
             inputs["sites"][tile, site:stop] = example.values
             inputs["mask"][tile, site:stop] = 1
-            for number, (first, last) in enumerate(zip(example.first, example.last, strict=True)):
-                ids = (window + number) * how.parts + example.part[first:last]
-                inputs["ids"][tile, site + first : site + last] = ids
+            for number, (low, high) in enumerate(zip(example.first, example.last, strict=True)):
+                ids = (window + number) * how.parts + example.part[low:high]
+                inputs["ids"][tile, site + low : site + high] = ids
             inputs["extras"][tile, window : window + count] = example.extras
-            targets[tile, window : window + count, 0] = example.targets
+            targets[tile, window : window + count] = example.targets
             weights[tile, window : window + count] = 1
             site, window = stop + gap, window + count
     return Batch(inputs, targets, weights)
@@ -309,12 +306,6 @@ def _draw_windows(length: int, sites: int, how: View, rng: np.random.Generator) 
     if count * width >= length:
         bounds[[0, -1]] = 0, length
     return bounds[:-1], bounds[1:]
-
-
-def _targets(simulation: Simulation, start: Int, end: Int, target: str) -> Float:
-    """Give the truth of windows, on the scale on which it is learned."""
-    rate = simulation.recombination(start.astype(np.float64), end.astype(np.float64))
-    return np.log10(rate) if target == "rate" else np.log(4 * simulation.parameters["size"] * rate)
 
 
 def _facts(simulation: Simulation, haplotypes: Haplotypes, start: Int, end: Int, sites: Int) -> dict[str, Float]:

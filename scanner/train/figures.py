@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from scanner.network.fit import Epoch
 Float = NDArray[np.float64]
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
+COLOURS = (ORANGE, BLUE, "#009e73", "#cc79a7", "#56b4e9")
 POINTS = 2000
 """Windows drawn at most, so that the file stays small."""
 
@@ -27,7 +29,7 @@ def learning_curves(histories: Sequence[Sequence[Epoch]]) -> str:
     histories
         What every pass gave, for each network.
     """
-    figure, axes = _figure()
+    figure, (axes,) = _figure()
     for number, history in enumerate(histories, 1):
         epochs = [row.epoch for row in history]
         axes.plot(epochs, [row.rmse for row in history], marker=".", linewidth=1.2, label=f"seed {number}")
@@ -37,52 +39,59 @@ def learning_curves(histories: Sequence[Sequence[Epoch]]) -> str:
     return _svg(figure)
 
 
-def accuracy(truth: Float, mean: Float, unit: str) -> str:
-    """Draw predictions against the truth.
+def accuracy(truth: Float, mean: Float, labels: Sequence[str]) -> str:
+    """Draw predictions against the truth, one panel a value.
 
     Parameters
     ----------
     truth, mean
-        (windows,) on the scale on which they are learned.
-    unit
-        What the axes say.
+        (windows, values) on the scales on which they are learned.
+    labels
+        What the axes of every panel say.
     """
-    figure, axes = _figure()
+    figure, panels = _figure(len(labels))
     kept = slice(None, None, max(1, len(truth) // POINTS))
-    axes.scatter(truth[kept], mean[kept], s=3, color=BLUE, alpha=0.35, linewidths=0, rasterized=True)
-    low, high = float(truth.min()), float(truth.max())
-    axes.plot([low, high], [low, high], color=GREY, linewidth=0.8)
-    axes.set_xlabel(f"true {unit}")
-    axes.set_ylabel(f"predicted {unit}")
+    for true, predicted, label, axes in zip(truth.T, mean.T, labels, panels, strict=True):
+        axes.scatter(true[kept], predicted[kept], s=3, color=BLUE, alpha=0.35, linewidths=0, rasterized=True)
+        low, high = float(true.min()), float(true.max())
+        axes.plot([low, high], [low, high], color=GREY, linewidth=0.8)
+        axes.set_xlabel(f"true {label}")
+        axes.set_ylabel(f"predicted {label}")
     return _svg(figure)
 
 
-def reliability(shares: Float, covered: Float) -> str:
+def reliability(shares: Float, covered: Float, names: Sequence[str]) -> str:
     """Draw which share of the truth lies in intervals of every nominal share.
 
     Parameters
     ----------
     shares, covered
-        Nominal and measured, between 0 and 1.
+        Nominal (shares,) and measured (shares, values), between 0 and 1.
+    names
+        What the values are called.
     """
-    figure, axes = _figure()
+    figure, (axes,) = _figure()
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
-    axes.plot(shares, covered, color=ORANGE, marker=".", linewidth=1.2)
+    for line, name, colour in zip(covered.T, names, itertools.cycle(COLOURS), strict=False):
+        axes.plot(shares, line, color=colour, marker=".", linewidth=1.2, label=name)
+    if len(names) > 1:
+        axes.legend(frameon=False)
     axes.set_xlabel("nominal share of the interval")
     axes.set_ylabel("share of the truth inside")
     return _svg(figure)
 
 
-def _figure() -> tuple[Any, Any]:
-    """Give an empty figure and its axes."""
+def _figure(panels: int = 1) -> tuple[Any, list[Any]]:
+    """Give an empty figure and the axes of its panels, side by side."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError("the figures of a model card need matplotlib: pip install 'popscan[train]'") from error
-    figure = Figure(figsize=(4.2, 3.2), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    figure = Figure(figsize=(4.2 * panels, 3.2), layout="constrained")
+    row = list(figure.subplots(1, panels, squeeze=False)[0])
+    for axes in row:
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, row
 
 
 def _svg(figure: Any) -> str:

@@ -17,7 +17,7 @@ from scanner.simulate import sets
 from scanner.simulate.sets import SimulationSet
 from scanner.train.examples import Example, View, look, sights
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

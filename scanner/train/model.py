@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from scanner.evaluate.folders import Request, Workers, evaluate_model
 from scanner.evaluate.report import table
@@ -59,8 +60,10 @@ def publish_model(
 
 
 def learned(found: Evaluation, spec: Spec) -> Predicted:
-    """Put what an evaluation found, natural logarithms, on the scale on which the network learned."""
-    output = spec.outputs[0]
-    unit = 1.0 if output.transform == "ln" else math.log(10)
-    sigma = (found.estimates["high"] - found.estimates["low"]) / (2 * output.interval)
-    return Predicted(found.estimates[NETWORK] / unit, sigma / unit, found.truth / unit, found.facts)
+    """Put what an evaluation found, natural logarithms, on the scales on which the network learned."""
+    columns = []
+    for one, output in zip(found.outputs, spec.outputs, strict=True):
+        sigma = (one.estimates["high"] - one.estimates["low"]) / (2 * output.interval)
+        columns.append([one.value.learned(each) for each in (one.estimates[NETWORK], sigma, one.truth)])
+    mean, sigma, truth = (np.stack(each, axis=1) for each in zip(*columns, strict=True))
+    return Predicted(mean, sigma, truth, found.facts)

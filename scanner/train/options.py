@@ -12,6 +12,7 @@ from scanner.network.architecture import Architecture, halo
 from scanner.network.fit import Schedule
 from scanner.simulate.recipe import Recipe
 from scanner.train.examples import View, view
+from scanner.train.targets import TARGETS
 
 NETWORK = {"encoding", "min_count", "target", "parts", "width", "dilations", "head"}
 TRAINING = {
@@ -70,7 +71,7 @@ def training_options(recipe: Recipe) -> TrainingOptions:
     architecture = Architecture(
         channels=len(how.encoding.channels),
         extras=len(EXTRAS),
-        outputs=1,
+        outputs=len(TARGETS[how.target].values),
         width=_whole(recipe, "network.width", network.get("width", 48), 4, 256),
         dilations=tuple(dilations),
         parts=how.parts,

@@ -18,6 +18,8 @@ from scanner.train.examples import Batch, Example, batches
 from scanner.train.looks import Look, plan_looks, read
 from scanner.train.options import TrainingOptions, training_options
 
+Float = NDArray[np.float64]
+
 STANDARD = 2000
 """Simulations that the standardisation of the inputs is taken from."""
 
@@ -93,10 +95,10 @@ def train_seed(seed: Seed) -> list[Epoch]:
     return fit(options.architecture, seed.number, data, options.schedule, seed.work.seed_folder(seed.number))
 
 
-def target_scale(work: Work) -> tuple[float, float]:
-    """Give mean and standard deviation of the targets, as the networks are trained on them."""
+def target_scale(work: Work) -> tuple[Float, Float]:
+    """Give mean and standard deviation of every value, (values,) each, as the networks are trained on them."""
     targets = np.concatenate([example.targets for example in _some(work)])
-    return float(targets.mean()), float(max(targets.std(), 1e-6))
+    return targets.mean(axis=0), np.maximum(targets.std(axis=0), 1e-6)
 
 
 def _data(seed: Seed) -> Data:

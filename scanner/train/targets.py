@@ -1,0 +1,175 @@
+"""What networks learn of windows: for every task, which values, on which scales, and what is true in a simulation.
+
+A new target is a line of `TARGETS`: everything else (examples, networks, calibration, evaluation, card) follows it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.errors import InputError
+from scanner.simulate.coalescent import Simulation
+from scanner.simulate.recipe import Recipe
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+Truth = Callable[[Simulation, Int, Int], Float]
+"""Gives, for the starts and ends of windows (bp, 0-based half-open), what is true: (windows, values)."""
+
+UNIT = {"ln": 1.0, "log10": math.log(10)}
+"""Natural logarithm of the number whose logarithm is 1."""
+EPOCHS = 3
+"""Sizes of a history that is learned."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value that is learned: a logarithm of a positive number.
+
+    Parameters
+    ----------
+    score, unit
+        Name of the score and its unit, as `scanner.network.spec.Output` has them.
+    transform
+        What makes of the score that which is learned: ``none`` where the score is the logarithm itself.
+    scale
+        Which logarithm is learned: ``ln`` or ``log10``.
+    """
+
+    score: str
+    unit: str
+    transform: str
+    scale: str
+
+    def natural(self, learned: Float) -> Float:
+        """Give natural logarithms of what was learned.
+
+        Examples
+        --------
+        >>> Value("log_n0", "", "none", "log10").natural(np.array([2.0])).round(3).tolist()
+        [4.605]
+        """
+        return np.asarray(learned, np.float64) * UNIT[self.scale]
+
+    def learned(self, natural: Float) -> Float:
+        """Undo `natural`."""
+        return natural / UNIT[self.scale]
+
+    def scores(self, natural: Float) -> Float:
+        """Give the scores of numbers with these natural logarithms.
+
+        Examples
+        --------
+        >>> Value("log_n0", "", "none", "log10").scores(np.log([100.0])).tolist()
+        [2.0]
+        >>> Value("rho", "", "ln", "ln").scores(np.log([100.0])).round(9).tolist()
+        [100.0]
+        """
+        return self.learned(natural) if self.transform == "none" else np.exp(natural)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a network learns of every window.
+
+    Parameters
+    ----------
+    task
+        Task of the recipes that may ask for it.
+    title
+        One line about a model that learned it.
+    values
+        The values, in order.
+    truth
+        What is true, on the scales on which it is learned.
+    """
+
+    task: str
+    title: str
+    values: tuple[Value, ...]
+    truth: Truth
+
+
+def target_name(recipe: Recipe) -> str:
+    """Read which target a recipe asks for: a name out of `TARGETS`, the first one of its task where it says nothing.
+
+    Raises
+    ------
+    InputError
+        For one that its task does not know, or that its histories do not have.
+    """
+    known = [name for name, target in TARGETS.items() if target.task == recipe.task]
+    chosen = recipe.network.get("target", known[0])
+    if chosen not in known:
+        raise InputError(f"recipe {recipe.name}: network.target {chosen!r} is not known: there is {', '.join(known)}")
+    if chosen == "history":
+        _check_epochs(recipe)
+    return str(chosen)
+
+
+def _check_epochs(recipe: Recipe) -> None:
+    """Refuse histories without the numbers that are learned."""
+    for number, history in enumerate(recipe.histories, 1):
+        if history.kind != "piecewise" or sum(name.startswith("sizes-") for name in history.numbers) != EPOCHS:
+            raise InputError(
+                f"recipe {recipe.name}: history {number}: a network that learns histories needs piecewise ones of "
+                f"{EPOCHS} sizes"
+            )
+
+
+def _rate(simulation: Simulation, start: Int, end: Int) -> Float:
+    """Give log10 of the recombination rate per bp and generation."""
+    return np.log10(simulation.recombination(start.astype(np.float64), end.astype(np.float64)))[:, None]
+
+
+def _rho(simulation: Simulation, start: Int, end: Int) -> Float:
+    """Give the natural logarithm of 4 N r per bp."""
+    rate = simulation.recombination(start.astype(np.float64), end.astype(np.float64))
+    return np.log(4 * simulation.parameters["size"] * rate)[:, None]
+
+
+def _history(simulation: Simulation, start: Int, _end: Int) -> Float:
+    """Give log10 of N0, t1, N1, t2 and N2: the same for all windows of a simulation."""
+    drawn = simulation.parameters
+    times = sorted(drawn[f"times-{number}"] for number in range(1, EPOCHS))
+    numbers = [drawn["sizes-0"], times[0], drawn["sizes-1"], times[1], drawn["sizes-2"]]
+    return np.tile(np.log10(numbers), (len(start), 1))
+
+
+def _logarithm(score: str, of: str) -> Value:
+    """Describe a score that is itself a logarithm."""
+    return Value(score, f"log10 {of}", "none", "log10")
+
+
+TARGETS: Mapping[str, Target] = {
+    "rate": Target(
+        "recombination",
+        "Recombination rate from phased haplotypes",
+        (Value("recombination_rate", "per bp per generation", "log10", "log10"),),
+        _rate,
+    ),
+    "rho": Target(
+        "recombination",
+        "Population-scaled recombination rate from phased haplotypes",
+        (Value("rho", "4 N r per bp", "ln", "ln"),),
+        _rho,
+    ),
+    "history": Target(
+        "demography",
+        "Population history of three sizes from phased haplotypes",
+        (
+            _logarithm("log_n0", "diploids"),
+            _logarithm("log_t1", "generations"),
+            _logarithm("log_n1", "diploids"),
+            _logarithm("log_t2", "generations"),
+            _logarithm("log_n2", "diploids"),
+        ),
+        _history,
+    ),
+}
+"""What ``network.target`` of a recipe may be."""
