@@ -10,7 +10,7 @@ import numpy as np
 
 from scanner.errors import InputError
 
-KINDS = ("uniform", "log_uniform", "choice")
+KINDS = ("uniform", "log_uniform", "exponential", "choice")
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,10 @@ class Prior:
     Parameters
     ----------
     kind
-        ``uniform`` and ``log_uniform`` between two bounds, or ``choice`` among values, each as likely as the others.
+        ``uniform`` and ``log_uniform`` between two bounds, ``exponential`` of a mean but never above a cap, or
+        ``choice`` among values, each as likely as the others.
     values
-        The two bounds, or the values.
+        The two bounds, the mean (of the distribution without its cap) and the cap, or the values.
     """
 
     kind: str
@@ -41,11 +42,15 @@ class Prior:
         low, high = self.values
         if self.kind == "uniform":
             return float(rng.uniform(low, high))
+        if self.kind == "exponential":
+            return float(min(high, -low * math.log1p(rng.uniform() * math.expm1(-high / low))))
         return float(min(high, max(low, math.exp(rng.uniform(math.log(low), math.log(high))))))
 
     @property
     def range(self) -> tuple[float, float]:
         """Smallest and largest value."""
+        if self.kind == "exponential":
+            return 0.0, self.values[1]
         return min(self.values), max(self.values)
 
     def as_toml(self) -> str:
@@ -97,9 +102,11 @@ def read_prior(value: object, where: str, *, low: float = 0.0, high: float = mat
         raise InputError(f"{where}: {kind} takes a list of numbers, not {listed!r}")
     values = tuple(float(item) for item in listed)
     if pair and (len(values) != 2 or values[0] > values[1]):
-        raise InputError(f"{where}: {kind} takes [smallest, largest], not {listed!r}")
-    if kind == "log_uniform" and values[0] <= 0:
-        raise InputError(f"{where}: log_uniform takes bounds above 0, not {listed!r}")
+        names = "[mean, cap], the mean no larger" if kind == "exponential" else "[smallest, largest]"
+        raise InputError(f"{where}: {kind} takes {names}, not {listed!r}")
+    if kind in ("log_uniform", "exponential") and values[0] <= 0:
+        names = "bounds" if kind == "log_uniform" else "a mean and a cap"
+        raise InputError(f"{where}: {kind} takes {names} above 0, not {listed!r}")
     if min(values) < low or max(values) > high:
         limits = f"be at least {low:g}" if high == math.inf else f"lie between {low:g} and {high:g}"
         raise InputError(f"{where} must {limits}, not {listed!r}")
