@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from scanner.channels.encoding import Encoding, encoding
 from scanner.errors import InputError, UsageError
+from scanner.network import prior
 from scanner.network.spec import Range, Spec, read_spec
 from scanner.network.store import SUMMED
+from scanner.provenance import checksum
 from scanner.statistics import registry
 from scanner.statistics.registry import ScoreColumn
 
@@ -65,8 +67,9 @@ class Network:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """Scores that it gives: each output with the bounds of its interval."""
-        return tuple(name for out in self.spec.outputs for name in (out.name, f"{out.name}_low", f"{out.name}_high"))
+        """Scores that it gives: each output with the bounds of its interval, or the probability of each class."""
+        bounded = tuple(name for out in self.spec.outputs for name in (out.name, f"{out.name}_low", f"{out.name}_high"))
+        return bounded + tuple(item.name for item in self.spec.classes)
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -126,12 +129,15 @@ class Networks:
         Predict for windows around every site too.
     device
         What networks compute on: ``auto``, ``cpu`` or ``gpu``; the result does not depend on it.
+    priors
+        For each of them: prior probabilities of its classes; empty for one that predicts values.
     """
 
     each: tuple[Network, ...] = ()
     draws: tuple[tuple[Draw, ...], ...] = ()
     dense: bool = False
     device: str = "auto"
+    priors: tuple[tuple[float, ...], ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
@@ -158,7 +164,7 @@ class Networks:
     def record(self, populations: Sequence[str]) -> dict[str, Any]:
         """Describe them for run.json."""
         found = {}
-        for network, draws in zip(self.each, self.draws, strict=True):
+        for network, draws, priors in zip(self.each, self.draws, self.priors, strict=True):
             spec = network.spec
             drawn = zip(populations, draws, strict=True)
             found[spec.id] = {
@@ -168,6 +174,7 @@ class Networks:
                 "encoding": spec.encoding,
                 "min_count": spec.min_count,
                 "window": list(spec.window),
+                "priors": {item.name: prior for item, prior in zip(spec.classes, priors, strict=True)},
                 "haplotypes": list(spec.ranges.get("haplotypes", ())),
                 "members": len(spec.seeds),
                 "versions": dict(spec.versions),
@@ -206,6 +213,29 @@ def read_networks(folders: Sequence[Path]) -> tuple[Network, ...]:
                 )
             taken[score] = f"the network {network.spec.id}"
     return found
+
+
+def read_prior(networks: Sequence[Network], given: Sequence[tuple[str, float]]) -> tuple[tuple[float, ...], ...]:
+    """Give the prior probabilities of the classes of every network.
+
+    Parameters
+    ----------
+    networks
+        The networks.
+    given
+        Names and probabilities, as ``--prior`` has them.
+
+    Raises
+    ------
+    UsageError
+        For a name that no network knows, and priors that do not sum to one.
+    """
+    known = [name for network in networks for name in prior.names(network.spec)]
+    for name, _ in given:
+        if name not in known:
+            there = f"there is {', '.join(known)}" if known else "none of the --models tells classes"
+            raise UsageError(f"--prior {name}: no network of the scan knows it: {there}")
+    return tuple(prior.resolve(network.spec, dict(given)) if network.spec.classes else () for network in networks)
 
 
 def arrange(
@@ -268,9 +298,9 @@ def _read(folder: Path) -> Network:
     for name, expected in spec.files.items():
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing: get the model again")
-        if _sum(folder / name) != expected:
+        if checksum(folder / name) != expected:
             raise InputError(f"{folder / name} is not the file that {SPEC} was written for: get the model again")
-    return Network(folder, spec, _sum(path))
+    return Network(folder, spec, checksum(path))
 
 
 def _statistics() -> set[str]:
@@ -278,9 +308,3 @@ def _statistics() -> set[str]:
     names = registry.statistic_names()
     groups = [("A",), ("A", "B"), ("A", "B", "C")]
     return {entry.name for entry in registry.columns(names, ["A", "B", "C"], groups[1:2], groups[2:])}
-
-
-def _sum(path: Path) -> str:
-    """Compute a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

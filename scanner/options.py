@@ -62,6 +62,8 @@ class ScanOptions:
         Largest share of uncalled alleles, and smallest frequency of the rarer one, of a site.
     models
         Folders of networks.
+    priors
+        Names of tasks and classes that networks tell, and the probability of each before anything is seen.
     dense
         Predict for windows around every site too.
     device
@@ -88,6 +90,7 @@ class ScanOptions:
     max_missing: float = MAX_MISSING
     min_maf: float = 0.0
     models: tuple[Path, ...] = ()
+    priors: tuple[tuple[str, float], ...] = ()
     dense: bool = False
     device: str = "auto"
     genome: str | None = None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scanner import vcf
 from scanner.errors import InputError, UsageError
 from scanner.genes import read_genes
-from scanner.networks import NO_NETWORKS, Networks, arrange, read_networks
+from scanner.networks import NO_NETWORKS, Networks, arrange, read_networks, read_prior
 from scanner.options import ScanOptions
 from scanner.partition import CELL, Part, cut
 from scanner.populations import Selection, select
@@ -144,6 +144,7 @@ def outline(options: ScanOptions, fallback: Path) -> Plan:
     trios = registry.default_trios(names, options.pairs) if options.trios is None else options.trios
     pairs, trios = registry.check_groups(2, names, pairs), registry.check_groups(3, names, trios)
     models = read_networks(options.models)
+    priors = read_prior(models, options.priors)
     columns = registry.columns(options.statistics, names, pairs, trios, suffix=selection.named)
     columns += Networks(models).columns(names, suffix=selection.named)
     if not columns:
@@ -157,7 +158,7 @@ def outline(options: ScanOptions, fallback: Path) -> Plan:
         AncestralFasta(options.ancestral, scanned, aliases)
     look = probe(source, selection, regions)
     draws = arrange(models, selection.sizes, look.haplotypes, look.ploidy)
-    networks = Networks(models, draws, options.dense, options.device)
+    networks = Networks(models, draws, options.dense, options.device, priors)
     return Plan(options, source, selection, look, regions, pairs, trios, tuple(columns), (), aliases, masks, networks)
 
 

@@ -23,7 +23,8 @@ from scanner.channels.windows import window_extras, window_summaries
 from scanner.compute import Done, Job, part_name
 from scanner.errors import InputError
 from scanner.network import backend, reference, store
-from scanner.network.predict import Predictor, combine, interval
+from scanner.network.predict import Predictor, combine, interval, probabilities
+from scanner.network.spec import Spec
 from scanner.networks import FAR, Network
 from scanner.panels import PREFIX, Arrays, Panel, load
 from scanner.partition import Part
@@ -127,7 +128,7 @@ def compute_networks(task: NetTask) -> Done:
         made = []
         for population, draw in enumerate(job.networks.draws[number]):
             stretch = _Stretch.around(task, parts, tool, (number, population, draw.size))
-            made.append(_predict(tool, stretch, part.windows.start, part.windows.end, [floors]))
+            made.append(_predict(task, tool, stretch, part.windows.start, part.windows.end, [floors]))
             if task.length:
                 dense[f"dense_{number * populations + population}"] = _dense(task, tool, stretch)
         for score in range(len(network.scores)):
@@ -166,6 +167,11 @@ class _Tool:
     def flank(self) -> int:
         """Used sites on each side that what is said of a site depends on."""
         return REACH + self.predictor.halo
+
+    @property
+    def spec(self) -> Spec:
+        """The network's contract."""
+        return self.predictor.spec
 
 
 def _tool(network: Network, device: str) -> _Tool:
@@ -209,35 +215,46 @@ class _Parts:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """What a network sees of one population around a part: the panel, and the used sites of it with their features."""
+    """What a network sees of one population around a part: the panel, and the used sites of it with their features.
+
+    ``prior`` holds the probabilities of its classes before anything is seen; None where it predicts values.
+    """
 
     panel: Panel
     positions: Int
     values: NDArray[np.float32]
     features: NDArray[np.float32]
+    prior: Float | None = None
 
     @classmethod
     def around(cls, task: NetTask, parts: _Parts, tool: _Tool, key: tuple[int, int, int]) -> _Stretch:
         """Gather the sites that the windows of a part, and its core, depend on; key: network, population, size."""
-        panel, (low, high) = _gather(task, parts, tool, key), _reach(task)
+        panel, (low, high) = _gather(task, parts, tool, key), _reach(task, tool)
         used = panel.used(tool.how)
         first, last = np.searchsorted(used.positions, (low, high))
         near = used.take(slice(max(0, int(first) - tool.flank), int(last) + tool.flank))
         encoded = encode(near.positions, near.haplotypes(), tool.how)
-        return cls(panel, near.positions, encoded.values, tool.predictor.features(encoded.values))
+        prior = np.array(task.job.networks.priors[key[0]]) if tool.spec.classes else None
+        return cls(panel, near.positions, encoded.values, tool.predictor.features(encoded.values), prior)
 
 
-def _reach(task: NetTask) -> tuple[int, int]:
-    """Give the bounds, in bp, of all that predictions are made for."""
-    (low, high), half = task.part.core, task.length
-    windows = task.part.windows
-    ends = (int(windows.start.min()), int(windows.end.max())) if len(windows) else (low, high)
+def _context(tool: _Tool, start: Int, end: Int) -> tuple[Int, Int]:
+    """Widen windows to what the network sees of them; it may reach past the region's ends."""
+    margin = (end - start) * (tool.spec.context // 2)
+    return start - margin, end + margin
+
+
+def _reach(task: NetTask, tool: _Tool) -> tuple[int, int]:
+    """Give the bounds, in bp, of all that predictions are made from."""
+    (low, high), half = task.part.core, task.length * (tool.spec.context // 2 + 1)
+    start, end = _context(tool, task.part.windows.start, task.part.windows.end)
+    ends = (int(start.min()), int(end.max())) if len(start) else (low, high)
     return max(task.bounds[0], min(ends[0], low - half)), min(task.bounds[1], max(ends[1], high + half))
 
 
 def _gather(task: NetTask, parts: _Parts, tool: _Tool, key: tuple[int, int, int]) -> Panel:
     """Join the panels of as many parts as hold enough used sites on each side."""
-    low, high = _reach(task)
+    low, high = _reach(task, tool)
 
     def used(index: int, above: int, below: int) -> int:
         positions = load([parts[index]], *key).used(tool.how).positions
@@ -259,19 +276,27 @@ Missing = list[tuple[NDArray[np.bool_], Reason]]
 
 
 def _predict(
-    tool: _Tool, stretch: _Stretch, start: Int, end: Int, floors: Sequence[NDArray[np.uint8]]
+    task: NetTask, tool: _Tool, stretch: _Stretch, start: Int, end: Int, floors: Sequence[NDArray[np.uint8]]
 ) -> tuple[Float, Missing]:
     """Predict for windows: (windows, scores) as `Network.scores`, and why some shall have no value."""
+    start, end = _context(tool, start, end)
     first, last = np.searchsorted(stretch.positions, start), np.searchsorted(stretch.positions, end)
     extras = window_extras(stretch.panel.size, start, end, last - first)
     raw = tool.predictor.windows(stretch.features, stretch.positions, start, end, extras)
-    value, low, high = interval(*combine(raw, tool.predictor.spec), tool.predictor.spec)
-    bounds = np.stack([value, low, high], axis=2).reshape(len(start), -1)
     far = reference.score(tool.reference, window_summaries(stretch.values, first, last, extras))
+    cut = (start < task.bounds[0]) | (end > task.bounds[1])  # no window of the training lacks a side
     missing: Missing = [(floor == reason, reason) for floor in floors for reason in Reason if reason]
     missing += stretch.panel.unfit(tool.how, start, end)
     missing.append((last - first < tool.min_sites, Reason.FEW_SITES))
-    return np.column_stack([bounds, far]), missing
+    return np.column_stack([_scores(tool, stretch, raw), np.where(cut, 1.0, far)]), missing
+
+
+def _scores(tool: _Tool, stretch: _Stretch, raw: NDArray[np.float32]) -> Float:
+    """Turn what a network gives into its scores: (windows, scores) as `Network.values`."""
+    if tool.spec.classes:
+        return probabilities(raw, tool.spec, stretch.prior)
+    value, low, high = interval(*combine(raw, tool.spec), tool.spec)
+    return np.stack([value, low, high], axis=2).reshape(len(raw), -1)
 
 
 def _dense(task: NetTask, tool: _Tool, stretch: _Stretch) -> Float:
@@ -285,7 +310,7 @@ def _dense(task: NetTask, tool: _Tool, stretch: _Stretch) -> Float:
     if task.mask is not None:
         bare = task.mask.callable_bp(start, end) < task.job.min_callable * (end - start)
         floors[bare] = Reason.UNCALLABLE
-    found, missing = _predict(tool, stretch, start, end, [floors])
+    found, missing = _predict(task, tool, stretch, start, end, [floors])
     scores = [column(found[:, at], *missing).values for at in range(found.shape[1] - 1)]
     return np.column_stack([positions.astype(np.float64), *scores])
 

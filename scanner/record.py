@@ -54,6 +54,7 @@ def identify(plan: Plan) -> dict[str, Any]:
     if plan.networks:
         identity["models"] = ",".join(f"{network.spec.id} {network.digest[:12]}" for network in plan.networks.each)
         identity["dense"] = str(options.dense)
+        identity["priors"] = ",".join(f"{name}={prior:g}" for name, prior in options.priors)
     return identity
 
 

@@ -79,6 +79,7 @@ def from_request(request: Mapping[str, Any], origin: Path) -> ScanOptions:
         given["statistics"] = registry.resolve(",".join(given["statistics"]) or "none")
         given["regions"] = tuple(map(str, given["regions"]))
         given["models"] = tuple(Path(folder) for folder in given["models"])
+        given["priors"] = tuple((str(name), float(prior)) for name, prior in given["priors"])
         for name in ("min_callable", "max_missing", "min_maf", "min_sites"):
             given[name] = type(getattr(ScanOptions, name))(given[name])
         return ScanOptions(**given)

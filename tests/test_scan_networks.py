@@ -119,10 +119,10 @@ class Naive:
 load_once = functools.cache(store.load)
 
 
-def naive(
+def naive_site_channels(
     simulated: Simulated, model: Path, population: str, kept: list[int] | None = None, how: str = "folded-2"
-) -> Naive:
-    """Encode a whole contig, run the trunk over all of it, and give a function from windows to scores."""
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """Encode a whole contig: number of haplotypes, positions of used sites, and their channels."""
     source = vcf.open_source(simulated.vcf, fallback=simulated.vcf.parent)
     selection = select(source.samples, simulated.populations, None)
     members = selection.populations[population]
@@ -133,15 +133,23 @@ def naive(
     network = Network(model, loaded.spec, loaded.digest)
     assert network.encoding.name == how
     encoded = encode(block.positions, block.populations[0], network.encoding, block.polarised)
-    positions = block.positions[encoded.sites]
+    return block.populations[0].size, block.positions[encoded.sites], encoded.values
+
+
+def naive(
+    simulated: Simulated, model: Path, population: str, kept: list[int] | None = None, how: str = "folded-2"
+) -> Naive:
+    """Run the trunk over a whole contig, and give a function from windows to scores."""
+    size, positions, values = naive_site_channels(simulated, model, population, kept, how)
+    loaded = load_once(model)
     predictor = Predictor(loaded, 2048)
-    features = predictor.features(encoded.values)
+    features = predictor.features(values)
 
     def scores(start: np.ndarray, end: np.ndarray) -> np.ndarray:
         first, last = np.searchsorted(positions, start), np.searchsorted(positions, end)
-        extras = window_extras(block.populations[0].size, start, end, last - first)
+        extras = window_extras(size, start, end, last - first)
         made = interval(*combine(predictor.windows(features, positions, start, end, extras), loaded.spec), loaded.spec)
-        far = reference.score(loaded.reference, window_summaries(encoded.values, first, last, extras))
+        far = reference.score(loaded.reference, window_summaries(values, first, last, extras))
         return np.column_stack([*(each[:, 0] for each in made), far])
 
     return Naive(positions, scores)

@@ -17,6 +17,7 @@ from scanner.logs import logged_to
 from scanner.network import locate
 from scanner.network import resolve as resolve_models
 from scanner.network.backend import DEVICES, choose_device
+from scanner.network.prior import read_priors
 from scanner.networks import SPEC
 from scanner.options import MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
 from scanner.predict import GPU
@@ -79,6 +80,14 @@ _SCAN_OPTIONS = [
         default="none",
         help="Networks of the catalogue and model folders joined by commas, 'all' or 'none'.",
         show_default=True,
+    ),
+    click.option(
+        "--prior",
+        "priors",
+        multiple=True,
+        metavar="NAME=P",
+        help="Probability of a class of a network, or of all but the first by the name of the task, before anything is "
+        "seen, as in sweep=0.01 (repeatable).  [default: the shares in training]",
     ),
     click.option("--dense", is_flag=True, help="Give the networks' values at every site too, for a window around it."),
     click.option(
@@ -275,6 +284,7 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
         max_missing=given["max_missing"],
         min_maf=given["min_maf"],
         models=models,
+        priors=read_priors(given["priors"]),
         dense=given["dense"],
         device=given["device"],
         genome=absolute_genome(given["genome"]),

@@ -17,7 +17,6 @@ A folder may come from anywhere: loading one runs no code of it, see `scanner.ne
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -38,6 +37,7 @@ from scanner.network.architecture import Architecture, describe
 from scanner.network.backend import evaluate, load_keras
 from scanner.network.spec import Spec, check_spec, read_spec, to_toml
 from scanner.network.untrusted import check_weights, read_arrays, read_layers
+from scanner.provenance import checksum
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -123,7 +123,7 @@ def save(
         )
         for name in (*TEXTS, *sorted(name for name in texts if name.endswith(FIGURE))):
             (draft / name).write_text(texts[name], encoding="utf-8")
-        spec = spec.with_files({name: _sum(draft / name) for name in SUMMED})
+        spec = spec.with_files({name: checksum(draft / name) for name in SUMMED})
         check_spec(spec, folder / "spec.toml", SUMMED)
         (draft / "spec.toml").write_text(to_toml(spec), encoding="utf-8")
     return spec
@@ -166,7 +166,7 @@ def load(folder: Path) -> Model:
             raise InputError(f"{folder / name} is missing: get the model again")
     _channels(folder, spec)
     for name in SUMMED:
-        if _sum(folder / name) != spec.files[name]:
+        if checksum(folder / name) != spec.files[name]:
             raise InputError(f"{folder / name} is not the file that spec.toml was written for: get the model again")
     network = read_layers(folder / "architecture.json")
     architecture = _check_shapes(folder, spec, network)
@@ -184,7 +184,7 @@ def load(folder: Path) -> Model:
     size = architecture.channels + architecture.extras
     if known["mean"].shape != (size,) or known["whitening"].shape != (size, size) or known["distances"].ndim != 1:
         raise InputError(f"{folder / 'reference.npz'} does not fit a network of {size} numbers a window")
-    return Model(folder, spec, architecture, network, golden, known, _sum(folder / "spec.toml"))
+    return Model(folder, spec, architecture, network, golden, known, checksum(folder / "spec.toml"))
 
 
 def check_golden(model: Model) -> float:
@@ -275,9 +275,3 @@ def _replacing(folder: Path) -> Iterator[Path]:
     finally:
         for left in (draft, old):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _sum(path: Path) -> str:
-    """Compute a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
