@@ -31,6 +31,8 @@ AHEAD = 2
 
 LOOK = 2.0
 """Seconds between two looks at what became of the workers."""
+PAUSE = 0.02
+"""Seconds between two looks at whether a task is done."""
 PATIENCE = 10
 """Seconds that a Dask scheduler has to answer."""
 NOTHING = Shared(None, ())
@@ -97,17 +99,22 @@ def workers(
             yield lambda function, items: _spread(client, function, items)
             return
         terms = stack.enter_context(shared.terms())
+        watched: dict[str, Any] = {}
         if isinstance(scheduler, Slurm):
             with _no_collection():
-                client, expected = start_slurm(stack, scheduler, tasks), scheduler.jobs
-            _log.info("workers: up to %d jobs of Slurm, %s for %s", expected, scheduler.memory, scheduler.walltime)
+                client, look = start_slurm(stack, scheduler, tasks)
+            watched = {"expected": scheduler.jobs, "look": look}
+            _log.info(
+                "workers: up to %d jobs of Slurm, %s for %s", scheduler.jobs, scheduler.memory, scheduler.walltime
+            )
         else:
             with _no_collection():
-                client, expected = _connect(stack, scheduler), 0
+                client = _connect(stack, scheduler)
             _check_offered(client, scheduler, resources or {})
             check_workers(client, scheduler, terms)
             _log.info("workers: Dask cluster at %s, %d workers", scheduler, len(client.nthreads()))
-        yield lambda function, items: _spread(client, partial(guarded, terms, function), items, expected, choosy=True)
+        spread = partial(_spread, client, choosy=True, **watched)
+        yield lambda function, items: spread(partial(guarded, terms, function), items)
 
 
 @contextlib.contextmanager
@@ -243,8 +250,9 @@ def _spread(
     client: Client,
     function: Callable[[Task], Result],
     items: Iterable[Task],
-    expected: int = 0,
     *,
+    expected: int = 0,
+    look: Callable[[], None] = lambda: None,
     choosy: bool = False,
 ) -> Iterator[Result]:
     """Submit tasks in bounded batches and yield results as they come.
@@ -255,6 +263,8 @@ def _spread(
         Who computes what.
     expected
         Workers that will be there; those that are where there are more.
+    look
+        Is called now and then while results are waited for.
     choosy
         Workers differ: heed what tasks ask for.
     """
@@ -276,7 +286,7 @@ def _spread(
                 return
 
     submit()
-    for future in running:
+    for future in _arriving(running, look):
         try:
             yield future.result()
         except (CancelledError, CommClosedError) as error:
@@ -292,6 +302,16 @@ def _spread(
         future.release()
         losses.tell()
         submit()
+
+
+def _arriving(running: Any, look: Callable[[], None]) -> Iterator[Any]:
+    """Yield futures of ``as_completed`` as they are done, and look around while they are waited for."""
+    while not running.is_empty():
+        look()
+        if running.has_ready():
+            yield next(running)
+        else:
+            time.sleep(PAUSE)
 
 
 class _Losses:

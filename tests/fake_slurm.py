@@ -1,4 +1,4 @@
-"""Commands by the names of Slurm's that start jobs as processes of this machine: `sbatch` and `scancel`."""
+"""Commands by the names of Slurm's that start jobs as processes of this machine: `sbatch`, `scancel` and `squeue`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if asked and asked[1] == "nowhere":
     sys.exit("sbatch: error: invalid partition specified: nowhere")
 if "--test-only" in sys.argv:
     sys.exit(0)
-place = Path({place!r})
-job = subprocess.Popen(["bash", sys.argv[-1]], stdin=subprocess.DEVNULL, stdout=(place / "out").open("a"),
+place, said = Path({place!r}), re.search(r"#SBATCH -o (\\S+)", script)[1].replace("%J", "all")
+job = subprocess.Popen(["bash", sys.argv[-1]], stdin=subprocess.DEVNULL, stdout=open(said, "a"),
                        stderr=subprocess.STDOUT, start_new_session=True)
 (place / "jobs").open("a").write(f"{{job.pid}}\\n")
 (place / f"script-{{job.pid}}").write_text(script)
@@ -31,13 +31,23 @@ for job in sys.argv[1:]:
     except ProcessLookupError:
         pass
 """
+_SQUEUE = """#!{python}
+import subprocess
+from pathlib import Path
+
+submitted = Path({place!r}, "jobs")
+groups = submitted.read_text().split() if submitted.exists() else []
+states = subprocess.run(["ps", "-A", "-o", "pgid=", "-o", "stat="], capture_output=True, text=True, check=True).stdout
+alive = {{line.split()[0] for line in states.splitlines() if not line.split()[1].startswith("Z")}}
+print(*(job for job in groups if job in alive))
+"""
 
 
 def install(place: Path) -> Path:
     """Write the commands into a folder for the path; they list the jobs' process groups in ``jobs`` beside it."""
     folder = place / "bin"
     folder.mkdir()
-    for name, text in (("sbatch", _SBATCH), ("scancel", _SCANCEL)):
+    for name, text in (("sbatch", _SBATCH), ("scancel", _SCANCEL), ("squeue", _SQUEUE)):
         (folder / name).write_text(text.format(python=sys.executable, place=str(place)))
         (folder / name).chmod(0o755)
     return folder

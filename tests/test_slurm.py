@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -9,8 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import fake_slurm
 import pytest
@@ -18,7 +21,7 @@ from scanning import Several, popscan, scanned, several, tables
 
 from scanner import cluster, partition, scan
 from scanner.cluster import Slurm
-from scanner.errors import UsageError
+from scanner.errors import RunError, UsageError
 
 SCAN = ("--window", "4kb", "--step", "1kb", "--statistics", "pi,ihs", "--min-sites", "3")
 
@@ -110,6 +113,99 @@ def test_gather_computes_later_stages_in_jobs(
     assert popscan("gather", out, "--slurm", "--jobs", 1).code == 0
     assert tables(out) == alone
     assert fake_slurm.jobs(slurm)
+
+
+def test_jobs_that_end_at_their_start_end_the_scan(
+    data: Several, slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on nodes without Python: the scan says where to look, and waits for no worker for ever."""
+    import dask
+
+    monkeypatch.setattr(cluster, "LOOK", 0.5)
+    out = tmp_path / "out"
+    with dask.config.set({"jobqueue.slurm.python": "/nowhere/python"}):
+        failed = popscan("scan", data.vcf, "--out", out, *SCAN, "--slurm", "--jobs", 2, "--log-file", tmp_path / "log")
+    assert failed.code == 1
+    assert failed.sentence == (
+        f"{cluster.LOST} jobs of Slurm ended one after the other before a worker appeared: what they printed stands in "
+        f"{out / '.popscan' / 'slurm'}; finished parts are kept"
+    )
+    assert "/nowhere/python: No such file" in (out / ".popscan" / "slurm" / "popscan-all.out").read_text()
+    assert len(fake_slurm.jobs(slurm)) == cluster.LOST
+    log = (tmp_path / "log").read_text()
+    assert log.count("jobs of Slurm ended before their workers appeared, and are replaced") == cluster.LOST // 2 - 1
+
+
+def test_jobs_that_fail_now_and_then_are_replaced(
+    data: Several, alone: dict[str, bytes], slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first three jobs find no Python, later ones do."""
+    import dask
+
+    monkeypatch.setattr(cluster, "LOOK", 0.5)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\n[ $(wc -l < {slurm}/jobs) -gt 3 ] && exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    out = tmp_path / "out"
+    with dask.config.set({"jobqueue.slurm.python": str(python)}):
+        scanned(data.vcf, "-p", data.populations, "--out", out, *SCAN, "--slurm", "--jobs", 2)
+    assert tables(out) == alone
+    assert len(fake_slurm.jobs(slurm)) > 3
+
+
+class Submitted:
+    """A cluster of jobs by worker, of which some workers are there."""
+
+    def __init__(self, jobs: dict[str, str | None], observed: set[str]) -> None:
+        self.workers = {name: SimpleNamespace(job_id=job, close=self.close) for name, job in jobs.items()}
+        self.observed = observed
+
+    async def close(self) -> None:
+        """Cancel nothing."""
+
+    def sync(self, function: Callable[..., Any], *given: object) -> Any:
+        return asyncio.run(function(*given))
+
+
+@pytest.mark.parametrize(
+    ("listed", "observed", "kept"),
+    [
+        ({"1", "2"}, set(), {"a", "b", "c"}),
+        ({"1"}, set(), {"a", "c"}),
+        ({"9"}, set(), set()),
+        ({"9"}, {"a"}, {"a"}),
+        (None, set(), {"a", "b", "c"}),
+    ],
+    ids=["one is not taken, others wait", "one ended", "all ended", "one has its worker", "no answer"],
+)
+def test_which_jobs_are_replaced(
+    listed: set[str | None] | None, observed: set[str], kept: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "LOOK", 0)
+    monkeypatch.setattr(cluster, "_listed_jobs", lambda: None if listed is None else set(listed))
+    submitted = Submitted({"a": "1", "b": "2", "c": None}, observed)
+    cluster.Jobs(submitted, Path("logs")).look()
+    assert set(submitted.workers) == kept
+
+
+def test_a_worker_that_appears_begins_a_new_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs may fail all night as long as others work; a job whose worker has come and gone is Dask's to replace."""
+    monkeypatch.setattr(cluster, "LOOK", 0)
+    monkeypatch.setattr(cluster, "LOST", 2)
+    monkeypatch.setattr(cluster, "_listed_jobs", lambda: {"0"})
+    jobs = cluster.Jobs(submitted := Submitted({}, set()), Path("logs"))
+
+    def look(names: str, *observed: str) -> None:
+        submitted.__init__({name: f"job {name}" for name in names}, set(observed))  # type: ignore[misc]
+        jobs.look()
+
+    look("a")
+    look("bcd", "b")
+    assert set(submitted.workers) == {"b"}
+    look("be")
+    assert set(submitted.workers) == {"b"}
+    with pytest.raises(RunError, match="2 jobs of Slurm ended one after the other before a worker appeared"):
+        look("bf")
 
 
 def test_a_job_that_slurm_does_not_take_is_an_error_at_once(data: Several, slurm: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from scanning import popscan, scanned, several, tables
 
-from scanner import scan
+from scanner import cluster, scan
 from scanner.cluster import slurm_cluster
 
 pytestmark = pytest.mark.clients
@@ -149,3 +149,21 @@ def test_a_queue_that_there_is_not_is_an_error_at_once(slurm: Path, tmp_path: Pa
     refused = popscan("scan", data.vcf, "--out", tmp_path / "out", "--slurm", "--queue", "nowhere")
     assert refused.code == 2
     assert "invalid partition specified: nowhere" in refused.sentence
+
+
+def test_jobs_that_end_at_their_start_end_the_scan(
+    slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on nodes without Python."""
+    import dask
+
+    assert slurm.is_dir()
+    monkeypatch.setattr(cluster, "LOOK", 1)
+    data, out = several(tmp_path, contigs=4, records=100), tmp_path / "out"
+    with dask.config.set({"jobqueue.slurm.python": "/nowhere/python"}):
+        failed = popscan("scan", data.vcf, "--out", out, *SCAN, "--slurm", "--jobs", 2, "--memory", "500MB")
+    assert failed.code == 1
+    assert "jobs of Slurm ended one after the other before a worker appeared" in failed.sentence
+    logs = out / ".popscan" / "slurm"
+    assert str(logs) in failed.sentence
+    assert any("/nowhere/python: No such file" in path.read_text() for path in logs.iterdir())
