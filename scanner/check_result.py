@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pysam
 
-from scanner import publish
+from scanner import demography, publish
 from scanner.bgzf import find_index
 from scanner.browser.bed import call_lines, find_calls
 from scanner.browser.bigwig import first_difference
@@ -29,9 +29,9 @@ from scanner.check_hub import check_hub, contents
 from scanner.check_tables import check_accounts, check_tables
 from scanner.errors import InputError, PopscanError
 from scanner.regions import is_whole, match_contig, shortlist
-from scanner.result import TABLE, Result, load
+from scanner.result import RUN, TABLE, Result, load
 
-AGAIN = "run popscan publish"
+AGAIN, SCAN = "run popscan publish", "run popscan scan again"
 Findings = Iterator[Finding]
 
 
@@ -52,7 +52,7 @@ def check_result(directory: Path) -> list[Finding]:
         result = load(directory)
     except PopscanError as error:
         return [Finding("error", str(error))]
-    steps = [check_tables, check_accounts, *(_BROWSERS if _is_published(directory) else ())]
+    steps = [check_tables, check_accounts, _check_histories, *(_BROWSERS if _is_published(directory) else ())]
     found = [finding for step in steps for finding in _attempt(step, result)]
     if not _is_published(directory):
         found.append(Finding("warning", f"{directory} has no browser files yet: {AGAIN}"))
@@ -72,6 +72,23 @@ def _attempt(step: Callable[[Result], Findings], result: Result) -> Findings:
 def _is_published(directory: Path) -> bool:
     """Tell whether any browser file is there."""
     return any((directory / name).exists() for name in ("tracks", "calls", publish.SESSION, CONFIG))
+
+
+def _check_histories(result: Result) -> Findings:
+    """Join the windows of every population anew, and compare the histories with the demes files."""
+    found = demography.joined(result.run.record, result.table)
+    known = {history.file for history in found}
+    strange = sorted(path.name for path in result.directory.glob(demography.FILES) if path.name not in known)
+    for name in strange:
+        yield Finding("error", f"{result.directory / name} is the history of no population of {RUN}: {SCAN}")
+    for history in found:
+        path = result.directory / history.file
+        if not path.is_file():
+            yield Finding("error", f"{path} is missing: {SCAN}")
+        elif path.read_text(encoding="utf-8", errors="replace") != history.as_demes():
+            yield Finding("error", f"{path} is not the history that {TABLE} tells: {SCAN}")
+        else:
+            yield Finding("good", f"{history.file}: the history that {history.windows:,} windows tell")
 
 
 def _check_tracks(result: Result) -> Findings:

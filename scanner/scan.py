@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from scanner import predict, provenance, sites
 from scanner.compute import Done, Job, Task, compute, part_name, tasks
+from scanner.demography import History, joined, network_of, write_histories
 from scanner.errors import InputError, RunError, Stopped
 from scanner.estimate import estimate
 from scanner.files import write_text
@@ -26,6 +27,8 @@ from scanner.parts import PartStore
 from scanner.plan import Plan, lay, outline, with_windows
 from scanner.publish import Published, present, publish
 from scanner.record import check_unchanged, identify, layout, presentation, run_record
+from scanner.result import TABLE
+from scanner.table import read_table
 from scanner.windows import Windows
 from scanner.workers import Mapper, uninterrupted
 from scanner.workspace import Workspace
@@ -69,6 +72,8 @@ class Outcome:
         Time that it took.
     unlike
         Network -> windows unlike those of its training, and all that have a value.
+    histories
+        Those of the populations, where a network tells of them.
     """
 
     root: Path
@@ -78,6 +83,7 @@ class Outcome:
     kept: int
     seconds: float
     unlike: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    histories: Sequence[History] = ()
 
 
 def scan(
@@ -174,10 +180,20 @@ def _locked_scan(
     workspace.clear()
     gather(plan, job, workspace.root, facts, accounts)
     record = run_record(plan, identity, started, command, unlike)
+    histories = _join_histories(workspace.root, record)
     write_text(workspace.root / "run.json", provenance.as_json(record))
     progress.start("drawing tracks", len(plan.columns))
     published = publish(workspace.root, mapper=uninterrupted, progress=lambda _done, _total: progress.advance(1))
-    return Outcome(workspace.root, plan, accounts, published, kept, 0.0, unlike)
+    return Outcome(workspace.root, plan, accounts, published, kept, 0.0, unlike, histories)
+
+
+def _join_histories(root: Path, record: dict[str, Any]) -> list[History]:
+    """Write a history of every population where a network tells of them, and say so in the record."""
+    if network_of(record) is None:
+        return []
+    found = joined(record, read_table(root / TABLE))
+    record["histories"] = write_histories(root, found)
+    return found
 
 
 def _redrawn(workspace: Workspace, held: dict[str, Any], wanted: Mapping[str, str | None]) -> Published | None:

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,9 @@ RESULTS = (
     "tracks",
     "calls",
     "hub",
+    "demography.*demes.yaml",
 )
-"""Everything that popscan itself puts into an output folder, and so may replace there."""
+"""Everything that popscan itself puts into an output folder, and so may replace there; ``*`` is any text."""
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """What a file system without locks answers: nobody can be kept out there, and parts are committed whole anyway."""
@@ -183,14 +185,13 @@ class Workspace:
 
     def clear(self) -> None:
         """Remove earlier results; nothing that is not popscan's."""
-        for name in RESULTS:
-            path = self.root / name
+        for path in [path for name in RESULTS for path in self.root.glob(name)]:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
         for draft in [*self.root.glob(".*.partial*"), *self.hidden.glob(".*.partial")]:  # of a run that was killed
-            if draft.name.startswith(tuple(f".{name}." for name in (*RESULTS, "identity.json"))):
+            if any(fnmatchcase(draft.name, f".{name}.*") for name in (*RESULTS, "identity.json")):
                 draft.unlink(missing_ok=True)
 
     def drop_parts(self) -> None:

@@ -24,9 +24,10 @@ LAYERS = {
         "populations", "provenance", "reference", "result", "simulate", "table", "trees", "vcf", "workers", "zarr",
     },
     3: {
-        "check", "check_hub", "check_result", "check_tables", "compare", "compute", "estimate", "evaluate", "explain",
-        "gather", "jobarray", "like", "networks", "options", "panels", "partition", "plan", "predict", "probe",
-        "publish", "record", "request", "scan", "serve", "sites", "train", "workspace",
+        "check", "check_hub", "check_result", "check_tables", "compare", "compute", "demography", "estimate",
+        "evaluate", "explain", "gather", "jobarray", "like", "networks", "options", "panels", "partition",
+        "plan", "predict", "probe", "publish", "record", "request", "scan", "serve", "sites", "train",
+        "workspace",
     },
     4: {"cli"},
 }  # fmt: skip

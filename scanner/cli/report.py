@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from scanner.catalogue import tracks
+from scanner.demography import SCORES, History
 from scanner.jobarray import Computed
 from scanner.networks import FAR
 from scanner.partition import spelled
@@ -93,6 +94,25 @@ def unlike_lines(unlike: Mapping[str, tuple[int, int]]) -> list[str]:
     ]
 
 
+def history_lines(histories: Sequence[History]) -> list[str]:
+    """Say which histories of populations were found, and where they stand.
+
+    Examples
+    --------
+    >>> from scanner.demography import SCORES, Estimate
+    >>> logs = dict(zip(SCORES, (4.0, 2.0, 3.0, 3.0, 3.5), strict=True))
+    >>> found = {name: Estimate(value, value, value) for name, value in logs.items()}
+    >>> history_lines([History("CEU", "demography", 9, 3, 0.0, found)])[0]
+    'history of CEU: 10,000 diploids, 1,000 from 100 and 3,162 from 1,000 generations ago (demography.CEU.demes.yaml)'
+    """
+    lines = []
+    for history in histories:
+        n0, t1, n1, t2, n2 = (f"{10**history.numbers[name].value:,.0f}" for name in SCORES)
+        whose = f"history of {history.population or 'all samples'}"
+        lines.append(f"{whose}: {n0} diploids, {n1} from {t1} and {n2} from {t2} generations ago ({history.file})")
+    return lines
+
+
 def part_lines(done: Computed) -> list[str]:
     """Say what a job of an array did."""
     if not done.count:
@@ -124,7 +144,7 @@ def summary(outcome: Outcome) -> list[str]:
         f"{used:,} sites used" + (f"; not used: {rest}" if rest else ""),
         f"{outcome.plan.windows:,} windows, {len(outcome.plan.columns)} columns, {outcome.seconds:.1f} s",
     ]
-    lines += unlike_lines(outcome.unlike)
+    lines += [*unlike_lines(outcome.unlike), *history_lines(outcome.histories)]
     if outcome.published is not None:
         lines += published_lines(outcome.published)
     return lines
