@@ -69,7 +69,7 @@ def test_training_goes_on_where_it_was_stopped(work: Work, tmp_path: Path, monke
         fit(options.architecture, 1, data, schedule, resumed)
     monkeypatch.setattr(fitting, "_pass", whole)
     fit(options.architecture, 1, data, schedule, resumed)
-    rows = [[(row.epoch, row.loss, row.rmse) for row in fitting.read_history(f)] for f in (straight, resumed)]
+    rows = [[(row.epoch, row.loss, row.error) for row in fitting.read_history(f)] for f in (straight, resumed)]
     assert [row[0] for row in rows[1]] == [1, 2, 3]
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5)
     assert [path.name for path in resumed.glob("epoch-*")] == ["epoch-003.keras"]

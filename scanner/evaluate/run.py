@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from scanner.evaluate.summaries import NAMES, summaries
 from scanner.network.store import Model
 from scanner.simulate.sets import SHARD, SimulationSet
 from scanner.train.assemble import predict
-from scanner.train.examples import Example, View, look, sights
+from scanner.train.examples import Example, View, joined_facts, look, sights
 from scanner.train.run import Progress
 from scanner.train.seeds import Work
 from scanner.train.targets import TARGETS, Value
@@ -284,19 +284,6 @@ def look_at(task: Task) -> tuple[int, Seen]:
         [one for sight in held for one in alignment.windows_of(sight, task.alignments)] if task.alignments else [],
         [look(sight, task.how) for sight in held] if task.examples else [],
     )
-
-
-def joined_facts(facts: Sequence[Mapping[str, Float]], windows: Sequence[int]) -> dict[str, Float]:
-    """Join what is known of windows; NaN where something was not drawn, as another history has other numbers.
-
-    Examples
-    --------
-    >>> joined_facts([{"size": np.ones(1)}, {"scale": np.zeros(2)}], [1, 2])["size"].tolist()
-    [1.0, nan, nan]
-    """
-    names = list(dict.fromkeys(name for each in facts for name in each))
-    pairs = list(zip(facts, windows, strict=True))
-    return {name: np.concatenate([each.get(name, np.full(size, np.nan)) for each, size in pairs]) for name in names}
 
 
 def _tasks(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scanner.errors import InputError
 from scanner.files import write_text
-from scanner.network.architecture import Architecture, build, prepare, standardise
+from scanner.network.architecture import Architecture, build, describe, prepare, standardise
 from scanner.network.backend import evaluate, load_keras
 
 CLIP = 1.0
@@ -75,9 +75,9 @@ class Data:
     standard
         Mean and scale of sites, and of extras, to be frozen into the network.
     scale
-        (values,): standard deviations of the targets; they are learned as ``(target - centre) / scale``.
+        (values,): standard deviations of the targets; they are learned as ``(target - centre) / scale``. 1 for classes.
     centre
-        (values,): means of the targets.
+        (values,): means of the targets. 0 for classes.
     """
 
     training: Callable[[int], Iterable[tuple[Batch, float]]]
@@ -97,15 +97,16 @@ class Epoch:
         From 1 on.
     loss
         Mean loss of training.
-    rmse
-        Root mean squared error of the validation examples over all values, in units of the targets.
+    error
+        Of the validation examples: root mean squared error over all values, in units of the targets; or the mean
+        cross-entropy of classes.
     seconds
         How long it took.
     """
 
     epoch: int
     loss: float
-    rmse: float
+    error: float
     seconds: float
 
 
@@ -182,13 +183,26 @@ def load_best(arch: Architecture, folder: Path) -> Any:
 
 
 def validate(model: Any, data: Data) -> float:
-    """Measure the root mean squared error of the validation examples over all values, in units of the targets."""
+    """Measure the error of the validation examples; see `Epoch`."""
+    classes = describe(model)[0].classes > 0
     total = count = 0.0
     for predicted, batch in predictions(model, data.validation()):
-        mean = predicted[..., : len(data.scale)] * data.scale + data.centre
-        error = ((mean - batch.targets) ** 2).mean(axis=-1)
+        error = _surprise(predicted, batch) if classes else _squared(predicted, batch, data)
         total, count = total + float((error * batch.weights).sum()), count + float(batch.weights.sum())
-    return math.sqrt(total / max(count, 1.0))
+    mean = total / max(count, 1.0)
+    return mean if classes else math.sqrt(mean)
+
+
+def _squared(predicted: NDArray[np.float32], batch: Batch, data: Data) -> NDArray[np.float64]:
+    """Give the squared error of every window, averaged over values."""
+    mean = predicted[..., : len(data.scale)] * data.scale + data.centre
+    return np.asarray(((mean - batch.targets) ** 2).mean(axis=-1))
+
+
+def _surprise(predicted: NDArray[np.float32], batch: Batch) -> NDArray[np.float64]:
+    """Give minus the natural logarithm of the probability of every window's true class."""
+    logits = predicted.astype(np.float64)
+    return np.asarray(((np.logaddexp.reduce(logits, axis=-1, keepdims=True) - logits) * batch.targets).sum(axis=-1))
 
 
 def predictions(model: Any, batches: Iterable[Batch]) -> Iterator[tuple[NDArray[np.float32], Batch]]:
@@ -203,7 +217,7 @@ def _start(arch: Architecture, seed: int, data: Data, folder: Path, done: int) -
     if done == 0:
         model = build(arch, seed)
         standardise(model, *data.standard)
-        prepare(model, keras.optimizers.Adam(1e-3, clipnorm=CLIP))
+        prepare(model, keras.optimizers.Adam(1e-3, clipnorm=CLIP), classes=arch.classes > 0)
         return model
     path = folder / f"epoch-{done:03d}.keras"
     try:
@@ -227,14 +241,14 @@ def _pass(model: Any, data: Data, schedule: Schedule, epoch: int) -> float:
 
 def _stalled(history: list[Epoch], patience: int) -> bool:
     """Tell whether the last passes brought nothing."""
-    errors = [row.rmse for row in history]
+    errors = [row.error for row in history]
     return len(errors) > patience and min(errors[-patience:]) >= min(errors[:-patience])
 
 
 def _commit(model: Any, history: list[Epoch], folder: Path) -> None:
     """Keep the checkpoint of this pass, and its weights where they are the best; then drop the one before."""
     number = len(history)
-    if history[-1].rmse <= min(row.rmse for row in history):
+    if history[-1].error <= min(row.error for row in history):
         draft = folder / "draft.weights.h5"
         model.save_weights(draft)
         draft.replace(folder / "best.weights.h5")

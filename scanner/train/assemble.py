@@ -16,20 +16,23 @@ from scanner.network import reference
 from scanner.network.architecture import ensemble
 from scanner.network.backend import evaluate, versions
 from scanner.network.fit import load_best
-from scanner.network.predict import combine
-from scanner.network.spec import Output, Range, Spec
+from scanner.network.predict import combine, log_probabilities
+from scanner.network.spec import Class, Output, Range, Spec
 from scanner.network.store import Arrays, save
-from scanner.train.examples import Example, batches
+from scanner.train.examples import Example, batches, joined_facts
 from scanner.train.looks import read
 from scanner.train.seeds import Work, target_scale
 from scanner.train.targets import TARGETS, Target
 
 Float = NDArray[np.float64]
+Single = NDArray[np.float32]
 
 INTERVAL = 0.9
 """Share of the truth that an interval is to hold."""
 REFERENCE = 30_000
 """Windows that the out-of-range score compares with."""
+TEMPERATURES = np.geomspace(0.2, 5, 323)
+"""What temperature a calibration may find: one percent apart."""
 LICENCE = "MIT"
 
 
@@ -51,8 +54,27 @@ class Predicted:
     facts: Mapping[str, Float]
 
 
+@dataclass(frozen=True)
+class Told:
+    """What an ensemble that tells classes says of windows, beside what is true.
+
+    Parameters
+    ----------
+    raw
+        (windows, members, classes) float32: logits.
+    targets
+        (windows, classes): 1 for the true class.
+    facts
+        (windows,) values by name.
+    """
+
+    raw: Single
+    targets: Float
+    facts: Mapping[str, Float]
+
+
 def predict(network: Any, spec: Spec, work: Work, found: Iterable[Example]) -> Predicted:
-    """Predict the windows of examples.
+    """Predict values of the windows of examples.
 
     Parameters
     ----------
@@ -65,6 +87,12 @@ def predict(network: Any, spec: Spec, work: Work, found: Iterable[Example]) -> P
     found
         Examples, in any number.
     """
+    told = tell(network, work, found)
+    return Predicted(*combine(told.raw, spec), told.targets, told.facts)
+
+
+def tell(network: Any, work: Work, found: Iterable[Example]) -> Told:
+    """Compute the outputs of an ensemble for the windows of examples; see `predict`."""
     targets: list[Float] = []
     facts: list[Mapping[str, Float]] = []
 
@@ -75,14 +103,22 @@ def predict(network: Any, spec: Spec, work: Work, found: Iterable[Example]) -> P
             yield example
 
     raw = [evaluate(network, batch.inputs)[batch.weights > 0] for batch in work.pack(iter(noted()))]
-    mean, sigma = combine(np.concatenate(raw), spec)
-    names = sorted({name for fact in facts for name in fact})
-    missing = [np.full(len(truth), np.nan) for truth in targets]
-    joined = {
-        name: np.concatenate([fact.get(name, none) for fact, none in zip(facts, missing, strict=True)])
-        for name in names
-    }
-    return Predicted(mean, sigma, np.concatenate(targets), joined)
+    joined = joined_facts(facts, [len(truth) for truth in targets])
+    return Told(np.concatenate(raw), np.concatenate(targets), joined)
+
+
+def best_temperature(told: Told) -> float:
+    """Find what logarithms of probabilities must be divided by to give the true classes the most probability.
+
+    Windows that took no part in the training must be given.
+
+    References
+    ----------
+    Guo et al. 2017, On calibration of modern neural networks (Proceedings of Machine Learning Research 70).
+    """
+    logs = log_probabilities(told.raw)[:, None] / TEMPERATURES[:, None]
+    surprise = np.logaddexp.reduce(logs, axis=2) - (logs * told.targets[:, None]).sum(axis=2)
+    return float(TEMPERATURES[surprise.mean(axis=0).argmin()])
 
 
 def interval_scale(predicted: Predicted) -> Float:
@@ -117,7 +153,7 @@ class Assembled:
     spec: Spec
     golden: Arrays
     reference: Arrays
-    held_out: Predicted
+    held_out: Predicted | Told
 
     def save(self, folder: Path, texts: Mapping[str, str]) -> Spec:
         """Write the model folder."""
@@ -135,19 +171,32 @@ def assemble(work: Work) -> Assembled:
     options = work.options
     seeds = range(1, options.seeds + 1)
     network = ensemble([load_best(options.architecture, work.seed_folder(seed)) for seed in seeds])
-    known = list(_training(work))
+    known = _training(work)
     draft = _draft(work, known)
-    held_out = predict(network, draft, work, (example for look in work.validation_looks() for example in read(look)))
-    summaries = np.concatenate([example.summaries() for example in known])
-    spec = _calibrated(draft, interval_scale(held_out))
-    return Assembled(network, spec, _golden(work), reference.fit(summaries), held_out)
+    held_out = tell(network, work, (example for look in work.validation_looks() for example in read(look)))
+    described = Assembled(network, draft, _golden(work), reference.fit(known.summaries), held_out)
+    if draft.classes:
+        return replace(described, spec=replace(draft, temperature=best_temperature(held_out)))
+    predicted = Predicted(*combine(held_out.raw, draft), held_out.targets, held_out.facts)
+    return replace(described, spec=_calibrated(draft, interval_scale(predicted)), held_out=predicted)
 
 
-def _draft(work: Work, known: list[Example]) -> Spec:
-    """Write the contract, with an interval that is not calibrated."""
+@dataclass(frozen=True)
+class _Known:
+    """What is kept of training windows: their summaries, what is true of them, and facts by name."""
+
+    summaries: Float
+    targets: Float
+    facts: Mapping[str, Float]
+
+
+def _draft(work: Work, known: _Known) -> Spec:
+    """Write the contract, with an interval and a temperature that are not calibrated."""
     options, recipe = work.options, work.simulations.recipe
     target = TARGETS[options.how.target]
-    scales = zip(target.values, *(each.tolist() for each in target_scale(work)), strict=True)
+    scales = zip(target.values, *(each.tolist() for each in target_scale(work)), strict=not target.classes)
+    context = options.how.parts if target.whole else 1
+    shortest, longest = _span(known, "length")
     return Spec(
         id=recipe.name,
         title=target.title,
@@ -158,11 +207,13 @@ def _draft(work: Work, known: list[Example]) -> Spec:
         parts=options.how.parts,
         extras=EXTRAS,
         outputs=tuple(Output(v.score, v.unit, v.transform, mean, scale, interval=1.0) for v, mean, scale in scales),
-        window=_span(known, "length"),
+        window=(shortest / context, longest / context),
         ranges={**_ranges(known), **_learned_ranges(known, target)},
         seeds=tuple(range(1, options.seeds + 1)),
         versions=versions(),
         licence=LICENCE,
+        context=context,
+        classes=tuple(map(Class, target.classes, known.targets.mean(axis=0).tolist())) if target.classes else (),
     )
 
 
@@ -172,39 +223,40 @@ def _calibrated(spec: Spec, intervals: Float) -> Spec:
     return replace(spec, outputs=tuple(replace(output, interval=interval) for output, interval in pairs))
 
 
-def _training(work: Work) -> Iterable[Example]:
-    """Yield training examples until there are `REFERENCE` windows."""
-    windows = 0
+def _training(work: Work) -> _Known:
+    """Describe training windows, until there are `REFERENCE`."""
+    summaries: list[Float] = []
+    targets: list[Float] = []
+    facts: list[Mapping[str, Float]] = []
     for look in work.training_looks(0):
         for example in read(look):
-            yield example
-            windows += len(example.first)
-        if windows >= REFERENCE:
-            return
+            summaries.append(example.summaries())
+            targets.append(example.targets)
+            facts.append(example.facts)
+        if sum(map(len, targets)) >= REFERENCE:
+            break
+    joined = joined_facts(facts, [len(truth) for truth in targets])
+    return _Known(np.concatenate(summaries), np.concatenate(targets), joined)
 
 
-def _span(known: Iterable[Example], name: str) -> Range:
+def _span(known: _Known, name: str) -> Range:
     """Give the smallest and largest value of a fact."""
-    values = np.concatenate([example.facts[name] for example in known])
-    return float(np.nanmin(values)), float(np.nanmax(values))
+    return float(np.nanmin(known.facts[name])), float(np.nanmax(known.facts[name]))
 
 
-def _ranges(known: list[Example]) -> dict[str, Range]:
+def _ranges(known: _Known) -> dict[str, Range]:
     """Give the ranges of the training windows; of what is drawn from the data, the middle 99%."""
     ranges = {name: _span(known, name) for name in ("haplotypes", "size", "mutation_rate", "recombination_rate")}
-    sites = np.concatenate([example.facts["sites"] for example in known])
-    length = np.concatenate([example.facts["length"] for example in known])
-    missing = np.concatenate([example.facts["missing"] for example in known])
+    sites, length, missing = (known.facts[name] for name in ("sites", "length", "missing"))
     for name, values in (("sites", sites), ("density", sites / length), ("missing", missing)):
         low, high = np.quantile(values, [0.005, 0.995])
         ranges[name] = (float(low), float(high))
     return ranges
 
 
-def _learned_ranges(known: list[Example], target: Target) -> dict[str, Range]:
+def _learned_ranges(known: _Known, target: Target) -> dict[str, Range]:
     """Give the ranges of the scores that are learned as they are."""
-    truth = np.concatenate([example.targets for example in known])
-    bounds = zip(target.values, truth.min(axis=0).tolist(), truth.max(axis=0).tolist(), strict=True)
+    bounds = zip(target.values, known.targets.min(axis=0).tolist(), known.targets.max(axis=0).tolist(), strict=False)
     return {value.score: (low, high) for value, low, high in bounds if value.transform == "none"}
 
 

@@ -7,7 +7,7 @@ hardly a row is wasted on padding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,8 @@ Float = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 TILE = 2048
-"""Sites of a tile."""
+"""Sites of a tile, unless a recipe says ``training.tile``."""
+MAX_TILE = 65_536
 GAP = 64
 """Most rows between two examples."""
 TILES = 4
@@ -57,6 +58,8 @@ class View:
         Windows with fewer used sites are left out.
     flank
         Used sites on each side of a window that the trunk sees.
+    tile
+        Sites of a tile.
     """
 
     encoding: Encoding
@@ -67,6 +70,7 @@ class View:
     per_simulation: int
     min_sites: int
     flank: int
+    tile: int = TILE
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Example:
     extras
         (windows, extras) float32.
     targets
-        (windows, values) float64.
+        (windows, values or classes) float64.
     facts
         (windows,) values by name, for strata: what was drawn, and the haplotypes, sites and length of each window.
     """
@@ -150,7 +154,18 @@ def view(recipe: Recipe, *, flank: int, windows: int) -> View:
         per_simulation=int(training.get("windows_per_simulation", 3)),
         min_sites=int(training.get("min_sites", 2)),
         flank=flank,
+        tile=_tile(recipe),
     )
+
+
+def _tile(recipe: Recipe) -> int:
+    """Read how many sites a tile has."""
+    tile = recipe.training.get("tile", TILE)
+    if type(tile) is not int or not TILE <= tile <= MAX_TILE:
+        raise InputError(
+            f"recipe {recipe.name}: training.tile must be a whole number from {TILE:,} to {MAX_TILE:,}, not {tile!r}"
+        )
+    return tile
 
 
 @dataclass(frozen=True)
@@ -179,15 +194,28 @@ class Sight:
 def see(simulation: Simulation, recipe: Recipe, how: View, rng: np.random.Generator) -> Sight | None:
     """Sequence one simulation and lay windows on it; None where no window has used sites enough."""
     seen = observe(simulation, recipe.observation, rng)
-    start, end = _draw_windows(simulation.length, len(seen.positions), how, rng)
+    if TARGETS[how.target].whole:
+        start, end = np.array([0]), np.array([simulation.length])
+    else:
+        start, end = _draw_windows(simulation.length, len(seen.positions), how, rng)
     used = seen.positions[used_sites(seen.haplotypes, how.encoding)]
     sites = np.searchsorted(used, end) - np.searchsorted(used, start)
-    full = (sites >= how.min_sites) & (np.cumsum(sites) <= TILE - 2 * how.flank - GAP)  # the rest fits into no tile
+    full = (sites >= how.min_sites) & (np.cumsum(sites) <= how.tile - 2 * how.flank - GAP)  # the rest fits into no tile
     if not full.any():
+        _check_fits(simulation, recipe, how, int(sites[0]))
         return None
     start, end = start[full], end[full]
     targets = TARGETS[how.target].truth(simulation, start, end)
     return Sight(seen, start, end, targets, _facts(simulation, seen.haplotypes, start, end, sites[full]))
+
+
+def _check_fits(simulation: Simulation, recipe: Recipe, how: View, sites: int) -> None:
+    """Refuse to leave out whole simulations because they are rich in sites: those that stay would not be all alike."""
+    if TARGETS[how.target].whole and sites > how.min_sites:
+        raise InputError(
+            f"recipe {recipe.name}: a simulation of {simulation.length:,} bp has {sites:,} used sites, too many for a "
+            f"tile of {how.tile:,}: give a larger training.tile"
+        )
 
 
 def look(sight: Sight, how: View) -> Example:
@@ -236,13 +264,26 @@ def sights(simulations: SimulationSet, shard: int, how: View, key: list[int]) ->
             yield sight
 
 
+def joined_facts(facts: Sequence[Mapping[str, Float]], windows: Sequence[int]) -> dict[str, Float]:
+    """Join what is known of windows; NaN where something was not drawn, as another history has other numbers.
+
+    Examples
+    --------
+    >>> joined_facts([{"size": np.ones(1)}, {"scale": np.zeros(2)}], [1, 2])["size"].tolist()
+    [1.0, nan, nan]
+    """
+    names = list(dict.fromkeys(name for each in facts for name in each))
+    pairs = list(zip(facts, windows, strict=True))
+    return {name: np.concatenate([each.get(name, np.full(size, np.nan)) for each, size in pairs]) for name in names}
+
+
 def batches(found: Iterator[Example], how: View, *, gap: int, tiles: int = TILES) -> Iterator[Batch]:
     """Pack examples into batches of one shape; the last one is filled up with nothing.
 
     Parameters
     ----------
     found
-        Examples, each of at most `TILE` sites.
+        Examples, each of at most one tile.
     how
         How they were looked at.
     gap
@@ -254,7 +295,7 @@ def batches(found: Iterator[Example], how: View, *, gap: int, tiles: int = TILES
     sites = windows = 0
     for example in found:
         longer = sites + len(example.values) + gap
-        if longer > TILE or windows + len(example.first) > how.windows:
+        if longer > how.tile or windows + len(example.first) > how.windows:
             if len(filled) == tiles:
                 yield _pack(filled, how, gap, tiles)
                 filled = []
@@ -271,9 +312,9 @@ def _pack(filled: list[list[Example]], how: View, gap: int, tiles: int) -> Batch
     first = filled[0][0]
     channels, extras, values = (each.shape[1] for each in (first.values, first.extras, first.targets))
     inputs = {
-        "sites": np.zeros((tiles, TILE, channels), np.float32),
-        "mask": np.zeros((tiles, TILE), np.float32),
-        "ids": np.full((tiles, TILE), how.windows * how.parts, np.int32),
+        "sites": np.zeros((tiles, how.tile, channels), np.float32),
+        "mask": np.zeros((tiles, how.tile), np.float32),
+        "ids": np.full((tiles, how.tile), how.windows * how.parts, np.int32),
         "extras": np.zeros((tiles, how.windows, extras), np.float32),
     }
     targets = np.zeros((tiles, how.windows, values), np.float32)
@@ -297,7 +338,7 @@ def _pack(filled: list[list[Example]], how: View, gap: int, tiles: int) -> Batch
 def _draw_windows(length: int, sites: int, how: View, rng: np.random.Generator) -> tuple[Int, Int]:
     """Draw consecutive windows of one length at a random place; they hold no more sites than a tile takes."""
     width = min(float(length), how.lengths.draw(rng))
-    room = TILE - 2 * how.flank - max(REACH, 128)  # some of a simulation is denser than the rest
+    room = how.tile - 2 * how.flank - max(REACH, 128)  # some of a simulation is denser than the rest
     width = max(1.0, min(width, length * room / max(sites, 1)))
     fitting = min(int(length // width), int(room * length / (max(sites, 1) * width)))
     count = max(1, min(how.per_simulation, fitting))

@@ -32,7 +32,7 @@ def learning_curves(histories: Sequence[Sequence[Epoch]]) -> str:
     figure, (axes,) = _figure()
     for number, history in enumerate(histories, 1):
         epochs = [row.epoch for row in history]
-        axes.plot(epochs, [row.rmse for row in history], marker=".", linewidth=1.2, label=f"seed {number}")
+        axes.plot(epochs, [row.error for row in history], marker=".", linewidth=1.2, label=f"seed {number}")
     axes.set_xlabel("pass over the simulations")
     axes.set_ylabel("validation RMSE")
     axes.legend(frameon=False)

@@ -16,7 +16,7 @@ from scanner.train.targets import TARGETS
 
 NETWORK = {"encoding", "min_count", "target", "parts", "width", "dilations", "head"}
 TRAINING = {
-    "windows", "windows_per_simulation", "min_sites", "epochs", "seeds", "looks", "validation", "learning_rate",
+    "windows", "windows_per_simulation", "min_sites", "tile", "epochs", "seeds", "looks", "validation", "learning_rate",
     "patience",
 }  # fmt: skip
 WINDOWS = 32
@@ -72,6 +72,7 @@ def training_options(recipe: Recipe) -> TrainingOptions:
         channels=len(how.encoding.channels),
         extras=len(EXTRAS),
         outputs=len(TARGETS[how.target].values),
+        classes=len(TARGETS[how.target].classes),
         width=_whole(recipe, "network.width", network.get("width", 48), 4, 256),
         dilations=tuple(dilations),
         parts=how.parts,

@@ -85,7 +85,7 @@ def _run(function: Callable[[Any], int], tasks: list[Any], workers: Workers, pro
 
 def _check_learned(history: list[Epoch], work: Work) -> None:
     """Refuse a network that went astray."""
-    if not all(row.rmse < float("inf") for row in history):  # NaN too
+    if not all(row.error < float("inf") for row in history):  # NaN too
         raise RunError(f"the training in {work.folder} diverged: give a smaller training.learning_rate in the recipe")
 
 

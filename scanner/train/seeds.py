@@ -17,11 +17,14 @@ from scanner.simulate.sets import SimulationSet
 from scanner.train.examples import Batch, Example, batches
 from scanner.train.looks import Look, plan_looks, read
 from scanner.train.options import TrainingOptions, training_options
+from scanner.train.targets import TARGETS
 
 Float = NDArray[np.float64]
 
 STANDARD = 2000
-"""Simulations that the standardisation of the inputs is taken from."""
+"""Simulations that the standardisation of the inputs is taken from,"""
+STANDARD_SITES = 4_000_000
+"""unless so many sites are reached before."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,13 @@ def train_seed(seed: Seed) -> list[Epoch]:
 
 
 def target_scale(work: Work) -> tuple[Float, Float]:
-    """Give mean and standard deviation of every value, (values,) each, as the networks are trained on them."""
+    """Give mean and standard deviation of every value, (values,) each, as the networks are trained on them.
+
+    Classes are learned as they are: 0 and 1.
+    """
+    classes = len(TARGETS[work.options.how.target].classes)
+    if classes:
+        return np.zeros(classes), np.ones(classes)
     targets = np.concatenate([example.targets for example in _some(work)])
     return targets.mean(axis=0), np.maximum(targets.std(axis=0), 1e-6)
 
@@ -129,8 +138,13 @@ def _data(seed: Seed) -> Data:
 def _some(work: Work) -> Iterator[Example]:
     """Yield the examples that the standardisation is taken from."""
     shards = max(1, STANDARD // max(1, len(work.simulations) // work.simulations.shards))
+    sites = 0
     for look in work.training_looks(0)[:shards]:
-        yield from read(look)
+        for example in read(look):
+            yield example
+            sites += len(example.values)
+        if sites > STANDARD_SITES:
+            return
 
 
 def _standard(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""What networks learn of windows: for every task, which values, on which scales, and what is true in a simulation.
+"""What networks learn of windows: for every task, which values or classes, and what is true in a simulation.
 
 A new target is a line of `TARGETS`: everything else (examples, networks, calibration, evaluation, card) follows it.
 """
@@ -84,15 +84,28 @@ class Target:
     title
         One line about a model that learned it.
     values
-        The values, in order.
+        The values, in order; none where classes are learned.
     truth
-        What is true, on the scales on which it is learned.
+        What is true, on the scales on which it is learned; of classes 1 for the true one and 0 for the others.
+    classes
+        Scores of the classes, the first of which is that there is nothing; none where values are learned.
     """
 
     task: str
     title: str
     values: tuple[Value, ...]
     truth: Truth
+    classes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> int:
+        """How many numbers the truth of a window has."""
+        return len(self.classes) or len(self.values)
+
+    @property
+    def whole(self) -> bool:
+        """Whether a window is a whole simulation: the middle one of its parts, in the context of all."""
+        return bool(self.classes)
 
 
 def target_name(recipe: Recipe) -> str:
