@@ -10,10 +10,12 @@ import pytest
 from scanning import popscan
 
 from scanner import demography
+from scanner.catalogue import track
 from scanner.demography import BLOCK, HALF, SCORES, Estimate, History, average, blocks_of
 from scanner.simulate.histories import draw_history
 from scanner.simulate.recipe import read_recipe
 from scanner.table import Table
+from scanner.train.targets import TARGETS
 
 NUMBERS = {
     name: Estimate(value, value - 0.2, value + 0.2) for name, value in zip(SCORES, (4, 2.5, 3, 3.5, 3.8), strict=True)
@@ -130,3 +132,11 @@ def test_a_scan_without_such_a_network_has_no_histories() -> None:
         demography.joined({"models": {"recombination": {"task": "recombination"}}, "scores": []}, table([], [], 1))
         == []
     )
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_every_number_is_drawn_with_its_bounds_on_one_axis(score: str) -> None:
+    drawn = [track(score + end) for end in ("", "_low", "_high")]
+    assert {item.unit for item in drawn} == {"log10 generations" if "_t" in score else "log10 diploids"}
+    assert {item.limits for item in drawn} == {(1.0, 6.0) if "_t" in score else (2.0, 6.0)}
+    assert [value.score for value in TARGETS["history"].values] == list(SCORES)
