@@ -186,6 +186,21 @@ def read_index(index: Path, contigs: list[str]) -> dict[str, ContigIndex]:
     raise InputError(f"{index} is no .tbi or .csi index: delete it, and popscan makes a new one")
 
 
+def open_tabix(path: Path, index: Path) -> pysam.TabixFile:
+    """Open a file by its index, once that is known to be whole: htslib may crash over a damaged one.
+
+    Raises
+    ------
+    OSError
+        Where one of them is damaged.
+    """
+    try:
+        read_index(index, [])
+    except InputError as error:
+        raise OSError("it does not hold together") from error
+    return pysam.TabixFile(str(path), index=str(index))
+
+
 def check_fresh(path: Path, index: Path, known: dict[str, ContigIndex], kind: Format) -> None:
     """Refuse an index that belongs to another version of the file.
 

@@ -84,5 +84,5 @@ def contents(path: Path) -> dict[str, list[Any]]:
         with pyBigWig.open(str(path)) as file:
             read = file.intervals if file.isBigWig() else file.entries
             return {name: sorted(read(name, 0, length) or ()) for name, length in file.chroms().items()}
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a {path.suffix[1:]} file: {error}") from error

@@ -15,12 +15,12 @@ from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
 import numpy as np
-import pysam
 
 from scanner import demography, publish
-from scanner.bgzf import find_index
+from scanner.bgzf import find_index, open_tabix
 from scanner.browser.bed import call_lines, find_calls
-from scanner.browser.bigwig import first_difference
+from scanner.browser.bigwig import crashing, first_difference
+from scanner.browser.hub_files import HUB
 from scanner.browser.jbrowse import CONFIG, uris
 from scanner.browser.page import CANDIDATES, PAGE
 from scanner.catalogue import tracks
@@ -52,9 +52,11 @@ def check_result(directory: Path) -> list[Finding]:
         result = load(directory)
     except PopscanError as error:
         return [Finding("error", str(error))]
-    steps = [check_tables, check_accounts, _check_histories, *(_BROWSERS if _is_published(directory) else ())]
+    published, harmed = _is_published(directory), crashing(_binaries(directory))
+    steps = [check_tables, check_accounts, _check_histories, *(_BROWSERS if published and not harmed else ())]
     found = [finding for step in steps for finding in _attempt(step, result)]
-    if not _is_published(directory):
+    found += [Finding("error", f"{path} is damaged: {AGAIN}, then check again") for path in harmed]
+    if not published:
         found.append(Finding("warning", f"{directory} has no browser files yet: {AGAIN}"))
     return found
 
@@ -67,6 +69,11 @@ def _attempt(step: Callable[[Result], Findings], result: Result) -> Findings:
         yield Finding("error", str(error))
     except OSError as error:
         yield Finding("error", f"{error.filename or result.directory} cannot be read: {error.strerror or error}")
+
+
+def _binaries(directory: Path) -> list[Path]:
+    """List all bigWigs and bigBeds."""
+    return [path for name in ("tracks", "calls", HUB) for path in sorted((directory / name).rglob("*.b[wb]"))]
 
 
 def _is_published(directory: Path) -> bool:
@@ -201,7 +208,7 @@ def _through_index(path: Path) -> list[str]:
     if index is None:
         raise InputError(f"{path} has no index (.tbi or .csi): {AGAIN}")
     try:
-        with pysam.TabixFile(str(path), index=str(index)) as file:
+        with open_tabix(path, index) as file:
             return [line for name in sorted(file.contigs, key=str.encode) for line in file.fetch(name)]
     except (OSError, ValueError) as error:
         raise InputError(f"{index} is damaged ({error}): {AGAIN}") from error

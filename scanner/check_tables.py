@@ -10,7 +10,7 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
-from scanner.bgzf import find_index
+from scanner.bgzf import find_index, open_tabix
 from scanner.check import Finding
 from scanner.errors import InputError
 from scanner.regions import Region, shortlist
@@ -78,7 +78,7 @@ def _check_index(path: Path, table: Table) -> None:
     if index is None:
         raise InputError(f"{path} has no index (.tbi or .csi): {AGAIN}")
     try:
-        with pysam.TabixFile(str(path), index=str(index)) as file:
+        with open_tabix(path, index) as file:
             sound = set(file.contigs) == set(table.contigs) and all(
                 _same_rows(file, table, code) for code in range(len(table.contigs))
             )

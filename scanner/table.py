@@ -297,12 +297,12 @@ def _parse(path: Path, chunk: list[str], first: int, header: list[str]) -> Float
 
 
 def _is_number(text: str) -> bool:
-    """Tell whether a cell reads as a number; ``float`` also takes 1_000, which numpy does not."""
+    """Tell whether a cell reads as a number; ``float`` also takes 1_000 and other scripts' digits, numpy does not."""
     try:
         float(text)
     except ValueError:
         return False
-    return "_" not in text
+    return "_" not in text and text.isascii()
 
 
 def _check_rows(path: Path, code: NDArray[np.int32], numbers: Float) -> None:

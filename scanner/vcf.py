@@ -103,9 +103,11 @@ def open_source(path: Path, *, lengths: Mapping[str, int] | None = None, fallbac
         For every fault that can be seen without reading the records.
     """
     kind = bgzf.sniff(path)
+    index = bgzf.find_index(path) or _index_in(fallback, path)
+    if index is not None:
+        bgzf.read_index(index, [])  # cyvcf2 opens it with the file, and htslib may crash over a damaged one
     samples, contigs, stated = _header(path, kind)
     known = {**stated, **(lengths or {})}
-    index = bgzf.find_index(path) or _index_in(fallback, path)
     if index is None:
         with bgzf.quiet_htslib():
             index = bgzf.make_index(path, kind, max(known.values(), default=0), fallback)

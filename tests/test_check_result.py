@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ import pysam
 import pytest
 from scanning import popscan, random_records, scanned, write_several
 
+from scanner.browser.bigwig import crashing
 from scanner.check import Finding
 from scanner.check_result import check_result
 from scanner.publish import publish
@@ -170,6 +172,20 @@ def test_a_damaged_track_is_found(result: Path):
     assert any(text.startswith(f"tracks/{COLUMN}.bw cannot be read as a bigWig") for text in errors(result))
 
 
+def test_a_track_over_which_its_reader_crashes_is_found(result: Path):
+    """A contig's number is beyond all that there are."""
+    path = result / "tracks" / f"{COLUMN}.bw"
+    data = bytearray(path.read_bytes())
+    path.unlink()
+    tree = struct.unpack_from("<Q", data, 8)[0]
+    width = struct.unpack_from("<I", data, tree + 8)[0]
+    struct.pack_into("<I", data, tree + 36 + width, 1_000_000)
+    path.write_bytes(data)
+    assert errors(result) == [f"tracks/{COLUMN}.bw is damaged: run popscan publish, then check again"]
+    assert crashing([result / "tracks" / "fst.A.B.bw", path, path, Path("nowhere.bw")]) == [path, path]
+    assert crashing([]) == []
+
+
 def test_a_track_of_a_score_without_values_is_found(result: Path):
     """As one left over from another scan would be."""
     table = read_table(result / "windows.tsv.gz")
@@ -272,10 +288,20 @@ def test_an_index_of_another_table_is_found(result: Path, name: str):
     assert found == f"{name}.tbi gives other rows than {name} has: run popscan scan again"
 
 
-def test_a_damaged_index_is_found(result: Path):
-    (result / "windows.tsv.gz.tbi").write_bytes(b"no index")
-    (found,) = errors(result)
-    assert found.startswith("windows.tsv.gz.tbi is damaged")
+def test_a_damaged_index_is_found(result: Path, monkeypatch: pytest.MonkeyPatch):
+    """Before htslib opens it, which may crash."""
+    path = result / "windows.tsv.gz.tbi"
+    data = gzip.decompress(path.read_bytes())
+    opened = list[str]()
+    monkeypatch.setattr(
+        pysam, "TabixFile", lambda name, real=pysam.TabixFile, **given: opened.append(name) or real(name, **given)
+    )
+    for content in (b"no index", gzip.compress(data[:-20] + data[-16:])):
+        path.write_bytes(content)
+        found = errors(result)
+        assert found[0].startswith("windows.tsv.gz.tbi is damaged")
+    assert opened
+    assert not any("windows.tsv.gz" in name for name in opened)
 
 
 def test_missing_or_foreign_scores_of_sites_are_found(result: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import shutil
 import zipfile
@@ -503,6 +504,16 @@ def test_damaged_and_swollen_archives_are_refused(folder: Path, monkeypatch: pyt
     summed(folder)
     monkeypatch.setattr(untrusted, "MAX_BYTES", 4_000_000)
     assert refusal(folder) == "F/golden.npz unpacks to 5,000,000 bytes, at most 4,000,000"
+
+
+def test_an_array_whose_header_is_cut_off_is_refused(tmp_path: Path) -> None:
+    """Numpy reads it with Python's tokenizer, which has errors of its own."""
+    held = io.BytesIO()
+    np.save(held, np.zeros(3))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("a.npy", held.getvalue().replace(b"'shape': (3,), }", b"'shape': (      "))
+    with pytest.raises(InputError, match=r"a\.npz cannot be read: \S+"):
+        untrusted.read_arrays(tmp_path / "a.npz", ("a",))
 
 
 def test_a_network_that_computes_otherwise_is_told(saved: Path) -> None:

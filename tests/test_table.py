@@ -246,6 +246,7 @@ def test_a_disk_that_fills_up_at_the_end(tmp_path: Path, monkeypatch: pytest.Mon
         (GOOD.removesuffix("\n"), ":3: expected"),
         (GOOD.replace("0.25", "0,25"), r":2: '0,25' in column pi is no number"),
         (GOOD.replace("0.25", "1_0"), r":2: '1_0' in column pi is no number"),
+        (GOOD.replace("0.25", "0.2٣"), r":2: '0.2٣' in column pi is no number"),
         (GOOD.replace("0.25", ""), r":2: '' in column pi is no number"),
         (GOOD.replace("0.25", "inf"), ":2: .* infinite"),
         (GOOD.replace("2\t50\t150", "2\t150\t150"), ":3: bounds"),

@@ -470,6 +470,18 @@ def test_a_stale_index(write_vcf, tmp_path):
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_a_damaged_index_is_refused_before_htslib_opens_it(write_vcf, monkeypatch, name):
+    """It may crash."""
+    path = write_vcf([("1", 5, "A", "C", "", SNP)], name=name)
+    index = bgzf.find_index(path)
+    data = gzip.decompress(index.read_bytes())
+    index.write_bytes(gzip.compress(data[:-20] + data[-16:]))
+    monkeypatch.setattr(vcf.cyvcf2, "VCF", lambda *_given: pytest.fail("htslib has it"))
+    with pytest.raises(InputError, match=r"is damaged: delete it, and popscan makes a new one"):
+        vcf.open_source(path, fallback=path.parent / "none")
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_a_contig_without_a_length(write_vcf, name):
     path = write_vcf([("1", 5, "A", "C", "", SNP)], contigs={"1": None, "2": None}, name=name)
     with pytest.raises(InputError, match=r"the header gives no length for 1; give lengths with --chrom-sizes"):

@@ -196,7 +196,7 @@ def _data(path: Path, stanza: Stanza, known: Known) -> Iterator[str]:
         with pyBigWig.open(str(path)) as file:
             kind = "bigBed" if file.isBigBed() else "bigWig"
             contigs = file.chroms()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         yield f"{stanza['bigDataUrl']} cannot be read: {error}"
         return
     if words[:1] != [kind]:

@@ -102,7 +102,9 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
                     raise InputError(f"{path}: {name} must be finite numbers")
     except KeyError as error:
         raise InputError(f"{path}: the array {error.args[0].split()[0]} is missing") from error
-    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile) as error:
+    except InputError:
+        raise
+    except Exception as error:  # numpy, zipfile, zlib and tokenize: each has its own for damaged bytes
         raise InputError(f"{path} cannot be read: {_line(error)}") from error
     return found
 
