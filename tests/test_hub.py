@@ -532,15 +532,33 @@ def test_sequences_come_back(tmp_path_factory: pytest.TempPathFactory, sequences
 
 def test_a_sequence_is_not_written_again(tmp_path: Path):
     write_fasta(tmp_path / "a.fa", {"s": 100})
-    os.utime(tmp_path / "a.fa", (1, 1))
     path, lengths = tmp_path / "a.2bit", {"s": 100}
     twobit.write_twobit(path, tmp_path / "a.fa", lengths)
     number = path.stat().st_ino
     twobit.write_twobit(path, tmp_path / "a.fa", lengths)
     assert path.stat().st_ino == number
-    os.utime(path, (0, 0))  # older than the FASTA
-    twobit.write_twobit(path, tmp_path / "a.fa", lengths)
-    assert path.stat().st_ino != number
+
+
+@pytest.mark.parametrize("age", [-3600, 3600], ids=["younger", "older"])
+def test_another_fasta_replaces_the_sequence(tmp_path: Path, age: int):
+    """Older too, as a copy that kept its date."""
+    fasta, path, lengths = tmp_path / "a.fa", tmp_path / "a.2bit", {"s": 8}
+    for letters in ("ACGTACGT", "TTTTGGGG"):
+        fasta.write_text(f">s\n{letters}\n")
+        if letters == "TTTTGGGG":
+            os.utime(fasta, (path.stat().st_mtime - age,) * 2)
+        twobit.write_twobit(path, fasta, lengths)
+        assert py2bit.open(str(path)).sequence("s") == letters
+
+
+def test_a_damaged_sequence_is_written_again(tmp_path: Path):
+    write_fasta(tmp_path / "a.fa", {"s": 100})
+    path = tmp_path / "a.2bit"
+    path.write_bytes(b"no twoBit")
+    changed = (tmp_path / "a.fa").stat().st_mtime_ns
+    os.utime(path, ns=(changed, changed))
+    twobit.write_twobit(path, tmp_path / "a.fa", {"s": 100})
+    assert twobit.read_lengths(path) == {"s": 100}
 
 
 def test_a_sequence_cut_short_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

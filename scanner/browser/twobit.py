@@ -7,6 +7,7 @@ runs of unknown bases, its runs in lower case, and its bases by two bits (T 0, C
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,7 +56,8 @@ class _Runs:
 def write_twobit(path: Path, fasta: Path, lengths: Mapping[str, int]) -> None:
     """Write sequences of a FASTA as twoBit; lower case is kept, all that is not A, C, G or T becomes N.
 
-    A file that is there already, is younger than the FASTA and holds these sequences is left as it is.
+    It gets the FASTA's time of change: a file that is there already, has that very time and holds these sequences is
+    left as it is. Another FASTA, be it older, has another time.
 
     Parameters
     ----------
@@ -77,19 +79,29 @@ def write_twobit(path: Path, fasta: Path, lengths: Mapping[str, int]) -> None:
         raise InputError(f"{fasta} has {sum(lengths.values()):,} bp, more than a twoBit file of UCSC can hold")
     temporary = path.with_name(f".{path.name}.partial")
     try:
-        if path.is_file() and path.stat().st_mtime > fasta.stat().st_mtime and read_lengths(path) == dict(lengths):
+        changed = fasta.stat().st_mtime_ns
+        if _is_current(path, changed, lengths):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         with open_fasta(fasta) as source, temporary.open("wb") as file:
             _write(file, fasta, source, lengths)
         if read_lengths(temporary) != dict(lengths):
             raise OutputError(f"{path}: what was read back differs from what was written; is the disk full?")
+        os.utime(temporary, ns=(changed, changed))
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _is_current(path: Path, changed: int, lengths: Mapping[str, int]) -> bool:
+    """Tell whether a file was made of a FASTA that changed at this time, and holds these sequences."""
+    try:
+        return path.stat().st_mtime_ns == changed and read_lengths(path) == dict(lengths)
+    except (FileNotFoundError, InputError):
+        return False
 
 
 def _write(file: BinaryIO, path: Path, source: FastaFile, lengths: Mapping[str, int]) -> None:
