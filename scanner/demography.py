@@ -199,7 +199,9 @@ def network_of(record: Mapping[str, Any]) -> str | None:
     record
         What ``run.json`` says.
     """
-    return next((name for name, entry in record.get("models", {}).items() if entry.get("task") == TASK), None)
+    held = record.get("models")
+    entries = held.items() if isinstance(held, dict) else ()
+    return next((name for name, entry in entries if isinstance(entry, dict) and entry.get("task") == TASK), None)
 
 
 def joined(record: Mapping[str, Any], table: Table) -> list[History]:
@@ -221,12 +223,13 @@ def joined(record: Mapping[str, Any], table: Table) -> list[History]:
 
 
 def _join(table: Table, network: str, populations: Sequence[str]) -> History | None:
-    """Join the windows of one population; None where none has a value."""
+    """Join the windows of one population; None where none has a value, or a column was taken away."""
 
     def column(name: str) -> Float:
-        return table.columns[score_name(name, populations)]
+        return table.columns.get(score_name(name, populations), np.full(len(table), np.nan))
 
-    kept = np.logical_and.reduce([np.isfinite(column(name)) for name in SCORES])
+    needed = [name + end for name in SCORES for end in ("", "_low", "_high")]
+    kept = np.logical_and.reduce([np.isfinite(column(name)) for name in (*needed, f"{network}_out_of_range")])
     if not kept.any():
         return None
     block = blocks_of(table, kept)

@@ -127,11 +127,21 @@ def test_times_that_are_the_wrong_way_round_are_put_in_order() -> None:
         assert old.end_time > recent.end_time
 
 
-def test_a_scan_without_such_a_network_has_no_histories() -> None:
-    assert (
-        demography.joined({"models": {"recombination": {"task": "recombination"}}, "scores": []}, table([], [], 1))
-        == []
-    )
+@pytest.mark.parametrize("models", [{"recombination": {"task": "recombination"}}, {"one": 3}, None, [1]])
+def test_a_scan_without_such_a_network_has_no_histories(models: object) -> None:
+    assert demography.joined({"models": models, "scores": []}, table([], [], 1)) == []
+
+
+def test_a_population_without_all_columns_has_no_history() -> None:
+    record = {"models": {"d": {"task": "demography"}}, "scores": [{"name": "log_n0", "populations": ["A"]}]}
+    ends = [name + end for name in SCORES for end in ("", "_low", "_high")]
+    columns = {f"{name}.A": np.full(3, 4.0) for name in (*ends, "d_out_of_range")}
+    made = table([0, 0, 1], [0, 1000, 0], 1000)
+    (found,) = demography.joined(record, replace(made, columns=columns))
+    assert (found.population, found.windows, found.blocks) == ("A", 3, 2)
+    for name in columns:
+        fewer = {other: values for other, values in columns.items() if other != name}
+        assert demography.joined(record, replace(made, columns=fewer)) == []
 
 
 @pytest.mark.parametrize("score", SCORES)
