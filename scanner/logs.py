@@ -11,11 +11,12 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scanner import provenance
 from scanner.errors import OutputError, PopscanError
 
 ROOT = "scanner"
@@ -60,9 +61,16 @@ def measured(function: Callable[[Any], Any], task: Any) -> Measured:
     return Measured(done, time.monotonic() - began, peak_memory(), socket.gethostname())
 
 
-def peak_memory() -> int:
-    """Give the most memory that this process has used so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak_memory(*, children: bool = False) -> int:
+    """Give the most memory that this process has used so far, in bytes; or any of its children that have ended."""
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)[: 1 + children]
+    return max(resource.getrusage(one).ru_maxrss for one in whose) * 1024
+
+
+def log_command(command: Sequence[str]) -> None:
+    """Log what runs: versions, and the command line."""
+    listed = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
+    _log.info("%s: %s", listed, " ".join(command) or "called from Python")
 
 
 class StageLog:
@@ -73,24 +81,30 @@ class StageLog:
     name
         What a person reads of it.
     total
-        Records in all.
+        Records in all, or whatever is counted.
+    unit
+        What is counted.
     """
 
-    def __init__(self, name: str, total: int) -> None:
+    def __init__(self, name: str, total: int, unit: str = "records") -> None:
         """Begin."""
-        self._name, self._total = name, total
+        self._name, self._total, self._unit = name, total, unit
         self._began = self._told = time.monotonic()
         self._records = self._steps = self._peak = 0
 
     def add(self, step: Measured) -> None:
         """Count a step whose ``done`` has an index and a number of records."""
         self._steps += 1
-        self._records += step.done.records
-        self._peak = max(self._peak, step.peak)
         _log.debug(
             "%s: part %d, %s records in %.2f s on %s, peak memory %.0f MB",
             self._name, step.done.index, f"{step.done.records:,}", step.seconds, step.host, step.peak / _MB,
         )  # fmt: skip
+        self.count(step.done.records, step.peak)
+
+    def count(self, amount: int, peak: int) -> None:
+        """Count records, and what memory a process has used for them, in bytes."""
+        self._records += amount
+        self._peak = max(self._peak, peak)
         if time.monotonic() - self._told >= EVERY:
             self._told = time.monotonic()
             share = min(1.0, self._records / max(1, self._total))
@@ -100,11 +114,13 @@ class StageLog:
         """Say what the stage cost."""
         if self._steps:
             _log.info("%s: %d parts, %s", self._name, self._steps, self._rate())
+        elif self._records:
+            _log.info("%s: %s", self._name, self._rate())
 
     def _rate(self) -> str:
         seconds = max(time.monotonic() - self._began, 1e-6)
         return (
-            f"{self._records:,} records in {seconds:.1f} s, {self._records / seconds:,.0f} records/s, "
+            f"{self._records:,} {self._unit} in {seconds:.1f} s, {self._records / seconds:,.0f} {self._unit}/s, "
             f"peak memory of a process {self._peak / _MB:,.0f} MB"
         )
 

@@ -20,7 +20,7 @@ from scanner.errors import InputError, RunError, Stopped
 from scanner.estimate import estimate
 from scanner.files import write_text
 from scanner.gather import Accounts, gather, reconcile
-from scanner.logs import StageLog, measured
+from scanner.logs import StageLog, log_command, measured
 from scanner.options import ScanOptions
 from scanner.partition import spelled
 from scanner.parts import PartStore
@@ -246,9 +246,7 @@ def lazy_workers(workers: Workers) -> Iterator[Mapper]:
 
 def log_plan(plan: Plan, command: Sequence[str]) -> None:
     """Log what is about to be computed, of what, and with what memory."""
-    versions = provenance.versions()
-    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
-    _log.info("%s: %s", listed, " ".join(command) or "called from Python")
+    log_command(command)
     expected, source = estimate(plan, 1), plan.source
     _log.info(
         "input %s: %s bytes, %d contigs, %d samples in %d populations, about %s records to read",

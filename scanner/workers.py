@@ -113,8 +113,8 @@ def workers(
             _check_offered(client, scheduler, resources or {})
             check_workers(client, scheduler, terms)
             _log.info("workers: Dask cluster at %s, %d workers", scheduler, len(client.nthreads()))
-        spread = partial(_spread, client, choosy=True, **watched)
-        yield lambda function, items: spread(partial(guarded, terms, function), items)
+        checked = partial(partial, guarded, terms)
+        yield lambda function, items: _spread(client, checked(function), items, choosy=True, **watched)
 
 
 @contextlib.contextmanager
@@ -280,7 +280,7 @@ def _spread(
         for task in waiting:
             asked = (getattr(task, "resources", None) or None) if choosy else None
             future = client.submit(function, task, pure=False, retries=0, resources=asked)
-            losses.names[str(future.key)] = str(getattr(getattr(task, "part", task), "index", "?"))
+            losses.names[str(future.key)] = _number(task)
             running.add(future)
             if running.count() >= slots:
                 return
@@ -302,6 +302,11 @@ def _spread(
         future.release()
         losses.tell()
         submit()
+
+
+def _number(task: Any) -> str:
+    """Name a task by the number of its part or shard, for the log."""
+    return str(getattr(getattr(task, "part", task), "index", getattr(task, "shard", "?")))
 
 
 def _arriving(running: Any, look: Callable[[], None]) -> Iterator[Any]:

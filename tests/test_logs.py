@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import recipes
 from scanning import Several, popscan, scanned, several, tables
 
 from scanner import logs
+from scanner.cli.progress import LoggedBar
 from scanner.compute import Done
 from scanner.errors import InputError
 
@@ -117,3 +120,68 @@ def test_lines_stay_lines(tmp_path: Path) -> None:
         "INFO two lines",
         "ERROR a b",
     ]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "r.toml"
+    path.write_text(recipes.SMALL)
+    return path
+
+
+def staged(_asked: object, _place: object, _workers: object, progress: LoggedBar, *_more: object) -> SimpleNamespace:
+    """Do what libraries do that take long: two stages."""
+    for stage in ("simulating", "training"):
+        progress.start(stage, 40)
+        progress.advance(30)
+    return SimpleNamespace(metrics={})
+
+
+def stages(text: str) -> list[str]:
+    """Check that stages are logged with rate and memory, and list what else is."""
+    rate = r" INFO {}: 30 {} in [\d.]+ s, [\d,]+ {}/s, peak memory of a process [\d,]+ MB$"
+    found = [line.split("Z ", 1)[1] for line in text.splitlines()]
+    for stage, unit in (("simulating", "simulations"), ("training", "steps")):
+        assert f"INFO {stage}: 40 {unit} to do" in found
+        assert re.search(rate.format(stage, unit, unit), text, re.MULTILINE), text
+    assert found[-1].startswith("INFO done in ")
+    return found
+
+
+def test_simulate_logs_too(recipe: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    done = popscan("simulate", recipe, "--out", tmp_path / "out", "-t", 1, "--log-file", log, "--verbose")
+    assert done.code == 0, done.err
+    text = [line.split("Z ", 1)[1] for line in log.read_text().splitlines()]
+    assert text[0].startswith("INFO popscan ")
+    assert text[0].endswith(f"--log-file {log} --verbose")
+    assert text[1] == f"INFO input {recipe}: 12 simulations of small in 1 shards"
+    assert text[2] == "INFO simulating: 12 simulations to do"
+    assert text[3].startswith("INFO simulating: 12 simulations in ")
+    assert text[4].startswith("INFO done in ")
+    assert done.err.count(" INFO ") == 5
+    again = popscan("simulate", recipe, "--out", tmp_path / "out", "--seed", 99, "--log-file", log, "--quiet")
+    assert log.read_text().endswith(f" ERROR {again.sentence}\n")
+
+
+def test_train_logs_too(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("keras")
+    monkeypatch.setattr("scanner.train.run.train", staged)
+    monkeypatch.setattr("scanner.train.model.publish_model", lambda *_given, **_named: "a report")
+    log = tmp_path / "log"
+    done = popscan("train", recipe, "--out", tmp_path / "model", "-t", 1, "--log-file", log)
+    assert (done.code, done.out) == (0, "a report\n")
+    assert f"INFO input {recipe}: work in {tmp_path / 'model.work'}" in stages(log.read_text())
+    assert " INFO " not in done.err
+    assert popscan("train", recipe, "--out", tmp_path / "model", "-q", "-v").sentence == (
+        "--quiet and --verbose exclude each other"
+    )
+
+
+def test_evaluate_logs_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("keras")
+    monkeypatch.setattr("scanner.evaluate.folders.evaluate_model", staged)
+    monkeypatch.setattr("scanner.evaluate.report.table", lambda _metrics: "a table\n")
+    done = popscan("evaluate", "recombination-t2", "-t", 1, "--verbose", "--simulations", 20)
+    assert (done.code, done.out) == (0, "a table\n")
+    assert "recombination-t2: 20 fresh simulations, baselines boosting" in stages(done.err)[1]

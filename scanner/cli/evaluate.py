@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from contextlib import ExitStack
@@ -11,10 +12,12 @@ from typing import Any
 import click
 
 from scanner import network
-from scanner.cli.options import FILE, debug_option, quiet_option
-from scanner.cli.progress import Bar
+from scanner.cli.options import FILE, debug_option, log_options
+from scanner.cli.progress import LoggedBar, running
 from scanner.errors import Stopped, UsageError
 from scanner.workers import available_threads, workers
+
+_log = logging.getLogger(__name__)
 
 # Said here too, so that the command line starts without what evaluates; a test holds them against scanner.evaluate.run.
 FRESH, TRAINING, BASELINES = 2000, 100_000, ("boosting", "alignment")
@@ -41,7 +44,7 @@ FRESH, TRAINING, BASELINES = 2000, 100_000, ("boosting", "alignment")
 )
 @click.option("--threads", "-t", type=click.IntRange(1), metavar="N", help="Processes.  [default: all it may use]")
 @click.option("--out", "-o", type=FILE, metavar="DIR", help="Keep metrics.json, predictions.tsv.gz and simulations.")
-@quiet_option
+@log_options
 @debug_option
 def evaluate(model: str, threads: int | None, out: Path | None, quiet: bool, **given: Any) -> None:
     """Measure MODEL, a name of the catalogue or a model folder, on simulations that it was not trained on.
@@ -54,24 +57,25 @@ def evaluate(model: str, threads: int | None, out: Path | None, quiet: bool, **g
     if len(chosen) != 1:
         raise UsageError(f"'{model}' names {len(chosen)} networks: evaluate one at a time")
     count = available_threads() if threads is None else threads
-    try:
-        text = _perform(network.locate(chosen[0]), count, out, given, quiet=quiet)
-    except KeyboardInterrupt as stop:
-        kept = "" if out is None else f"; what was simulated is kept in {out}: run the same command again"
-        raise Stopped(f"stopped{kept}") from stop
+    with running(given, quiet=quiet) as bar:
+        try:
+            text = _perform(network.locate(chosen[0]), count, out, given, bar)
+        except KeyboardInterrupt as stop:
+            kept = "" if out is None else f"; what was simulated is kept in {out}: run the same command again"
+            raise Stopped(f"stopped{kept}") from stop
     click.echo(text, nl=False)
 
 
-def _perform(folder: Path, threads: int, out: Path | None, given: dict[str, Any], *, quiet: bool) -> str:
-    """Evaluate with a progress bar; write what is to be kept, and give the table."""
+def _perform(folder: Path, threads: int, out: Path | None, given: dict[str, Any], bar: LoggedBar) -> str:
+    """Evaluate; write what is to be kept, and give the table."""
     from scanner.evaluate import folders, report  # loads what simulates
 
     scratch = Path(os.environ.get("TMPDIR", "/tmp"))
-    text = given.pop("baselines")
+    text = given["baselines"]
     baselines = () if text == "none" else tuple(name.strip() for name in text.split(","))
-    request = folders.Request(folder, baselines=baselines, threads=threads, **given)
+    request = folders.Request(folder, given["simulations"], given["seed"], baselines, given["training"], threads)
+    _log.info("input %s: %s fresh simulations, baselines %s", folder, f"{request.simulations:,}", text)
     with ExitStack() as stack:
-        bar = stack.enter_context(Bar(quiet=quiet))
         place = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out / "simulations"
         found = folders.evaluate_model(
             request, place, lambda tasks: workers(min(threads, tasks), None, scratch, tasks), bar

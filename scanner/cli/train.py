@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import click
 
-from scanner.cli.options import FILE, debug_option, quiet_option
-from scanner.cli.progress import Bar
+from scanner.cli.options import FILE, debug_option, log_options
+from scanner.cli.progress import LoggedBar, running
 from scanner.errors import Stopped, UsageError
 from scanner.files import write_text
 from scanner.workers import Mapper, available_threads, workers
+
+_log = logging.getLogger(__name__)
 
 
 @click.command(short_help="Train a network: simulate, fit, calibrate, write a model folder.")
@@ -27,7 +30,7 @@ from scanner.workers import Mapper, available_threads, workers
 @click.option("--simulations", type=FILE, metavar="DIR", help="A set that 'popscan simulate' made of the recipe.")
 @click.option("--work", type=FILE, metavar="DIR", help="Keeps what a later run goes on with.  [default: DIR.work]")
 @click.option("--threads", "-t", type=click.IntRange(1), metavar="N", help="Processes.  [default: all it may use]")
-@quiet_option
+@log_options
 @debug_option
 def train(recipe: Path | None, like: Path | None, out: Path, quiet: bool, **given: Any) -> None:
     """Train the networks of RECIPE, a file or the name of a model of the catalogue.
@@ -38,10 +41,19 @@ def train(recipe: Path | None, like: Path | None, out: Path, quiet: bool, **give
     """
     if (recipe is None) == (like is None):
         raise UsageError("give either a RECIPE, or --like VCF to have one proposed")
-    if like is not None:
-        _propose(like, out, given, quiet=quiet)
-        return
-    assert recipe is not None
+    with running(given, quiet=quiet) as bar:
+        if like is not None:
+            said, more = "", _propose(like, out, given)
+        else:
+            assert recipe is not None
+            said, more = _perform(recipe, out, given, bar)
+    if not quiet:
+        click.echo(said, nl=bool(said))
+        click.echo(more, err=True)
+
+
+def _perform(recipe: Path, out: Path, given: dict[str, Any], bar: LoggedBar) -> tuple[str, str]:
+    """Train, and say what the networks were measured to do and what to do with them."""
     from scanner.simulate.recipe import find_recipe  # these load what simulates
     from scanner.train.model import publish_model
     from scanner.train.run import train as run_training
@@ -53,19 +65,17 @@ def train(recipe: Path | None, like: Path | None, out: Path, quiet: bool, **give
     def start(tasks: int) -> AbstractContextManager[Mapper]:
         return workers(min(count, tasks), None, scratch, tasks)
 
+    _log.info("input %s: work in %s", recipe, place)
     try:
-        with Bar(quiet=quiet) as bar:
-            done = run_training(find_recipe(recipe), place, start, bar, given["simulations"])
-            report = publish_model(done, out, start, bar, options={"threads": count})
+        done = run_training(find_recipe(recipe), place, start, bar, given["simulations"])
+        report = publish_model(done, out, start, bar, options={"threads": count})
     except KeyboardInterrupt as stop:
         raise Stopped(f"stopped; what is done is kept in {place}: run the same command again to go on") from stop
-    if not quiet:
-        click.echo(report)
-        click.echo(f"model     {out}\nscan      popscan scan VCF --models {out}", err=True)
+    return report, f"model     {out}\nscan      popscan scan VCF --models {out}"
 
 
-def _propose(like: Path, out: Path, given: dict[str, Any], *, quiet: bool) -> None:
-    """Write the recipe that a file's data ask for."""
+def _propose(like: Path, out: Path, given: dict[str, Any]) -> str:
+    """Write the recipe that a file's data ask for, and say what to do with it."""
     from scanner.like import MUTATION_RATE, propose
 
     if out.is_dir():
@@ -78,5 +88,4 @@ def _propose(like: Path, out: Path, given: dict[str, Any], *, quiet: bool) -> No
         chrom_sizes=given["chrom_sizes"],
     )
     write_text(out, text)
-    if not quiet:
-        click.echo(f"recipe    {out}\ntrain     popscan train {out} --out MODEL", err=True)
+    return f"recipe    {out}\ntrain     popscan train {out} --out MODEL"
