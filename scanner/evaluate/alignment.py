@@ -38,9 +38,9 @@ class AlignmentNetwork:
     shape
         Its shape.
     centre, scale
-        Mean and standard deviation of the targets it was trained on.
+        Mean and standard deviation of the targets it was trained on; 0 and 1 for classes.
     losses
-        Mean squared error of every pass, of standardised targets.
+        Mean squared error of every pass, of standardised targets; or cross-entropy of classes.
     """
 
     model: Any
@@ -50,13 +50,15 @@ class AlignmentNetwork:
     losses: tuple[float, ...]
 
     def predict(self, windows: Sequence[Aligned], batch: int = 256) -> Float:
-        """Predict targets: (windows,)."""
-        found = np.empty(len(windows))
+        """Predict targets, (windows,), or probabilities of classes, (windows, classes)."""
+        found = np.empty((len(windows), max(1, self.shape.classes)))
         for first in range(0, len(windows), batch):
             taken = list(windows[first : first + batch])
             alleles, positions = pad(taken, self.shape.sites)
             found[first : first + len(taken)] = predict(self.model, alleles, positions)
-        return found * self.scale + self.centre
+        if self.shape.classes:
+            return np.asarray(np.exp(found - np.logaddexp.reduce(found, axis=1, keepdims=True)))
+        return found[:, 0] * self.scale + self.centre
 
     def save(self, folder: Path) -> None:
         """Write the network and its numbers into a folder."""
@@ -86,7 +88,7 @@ def fit(
     windows
         Training windows, with the same number of haplotypes each.
     targets
-        (windows,), on the scale on which errors are to be small.
+        (windows,), on the scale on which errors are to be small; or (windows, classes), 1 for the true class.
     epochs
         Passes.
     width
@@ -104,9 +106,10 @@ def fit(
     if len(windows) < BATCH:
         raise UsageError(f"{len(windows)} windows are too few for an alignment network: give {BATCH} at least")
     sites = int(np.quantile([len(window.positions) for window in windows], SHARE, method="higher"))
-    shape = Shape(max(SHORTEST, sites), windows[0].alleles.shape[1], width)
-    centre, scale = float(targets.mean()), float(max(targets.std(), 1e-6))
-    standard = ((targets - centre) / scale).astype(np.float32)
+    classes = targets.shape[1] if targets.ndim == 2 else 0
+    shape = Shape(max(SHORTEST, sites), windows[0].alleles.shape[1], width, classes)
+    centre, scale = (0.0, 1.0) if classes else (float(targets.mean()), float(max(targets.std(), 1e-6)))
+    standard = ((targets - centre) / scale).astype(np.float32).reshape(len(windows), -1)
     size = len(windows) // BATCH
 
     def steps(epoch: int) -> Iterator[Step]:

@@ -47,7 +47,7 @@ class Boosting:
     rounds: int
 
     def predict(self, features: Single) -> Float:
-        """Predict targets: (windows,).
+        """Predict targets, (windows,), or probabilities of classes, (windows, classes).
 
         Parameters
         ----------
@@ -82,7 +82,8 @@ def fit(features: Single, targets: Float, *, names: tuple[str, ...] = (), thread
     features
         (windows, features) float32; NaN where there is none.
     targets
-        (windows,), on the scale on which errors are to be small. Windows of one simulation stand together.
+        (windows,), on the scale on which errors are to be small; or (windows, classes), 1 for the true class. Windows
+        of one simulation stand together.
     names
         What the features are called.
     threads
@@ -101,8 +102,12 @@ def fit(features: Single, targets: Float, *, names: tuple[str, ...] = (), thread
     import lightgbm
 
     kept = len(targets) - max(1, round(HELD_OUT * len(targets)))
+    goal: dict[str, Any] = {"objective": "regression", "metric": "rmse"}
+    if targets.ndim == 2:
+        goal = {"objective": "multiclass", "metric": "multi_logloss", "num_class": targets.shape[1]}
+        targets = targets.argmax(axis=1)
     how = {
-        "objective": "regression", "metric": "rmse", "learning_rate": LEARNING_RATE, "num_leaves": 31,
+        **goal, "learning_rate": LEARNING_RATE, "num_leaves": 31,
         "min_data_in_leaf": 20, "bagging_fraction": 0.8, "bagging_freq": 1, "feature_fraction": 0.7, "lambda_l2": 1.0,
         "seed": seed, "num_threads": threads, "deterministic": True, "force_row_wise": True, "verbosity": -1,
     }  # fmt: skip

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scanner.errors import OutputError
+from scanner.evaluate.classes import Told
 from scanner.evaluate.run import NETWORK, Evaluation
 from scanner.files import write_text
 
@@ -20,9 +22,14 @@ _COLUMNS = {
     "R2": "r2", "R2 of log": "r2_log", "ln-RMSE": "ln_rmse", "RMSE": "rmse", "Spearman": "spearman",
     "bias log10": "bias_log10", "in interval": "coverage",
 }  # fmt: skip
+_CLASS_COLUMNS = {
+    "accuracy": "accuracy", "cross-entropy": "cross_entropy", "calibration error": "calibration_error",
+    "false": "false", "AUC": "auc",
+}  # fmt: skip
 _TITLES = {
     "truth": "true value", "size": "population size", "length": "window (bp)", "sites": "sites",
-    "missing": "missing share",
+    "missing": "missing share", "alpha": "2Ns", "age": "generations since the sweep",
+    "start_frequency": "starting frequency", "final_frequency": "final frequency",
 }  # fmt: skip
 
 
@@ -53,10 +60,20 @@ def predictions(evaluation: Evaluation) -> str:
         end = f"_{one.value.score}" if len(evaluation.outputs) > 1 else ""
         for name, values in {"truth": one.truth, **one.estimates}.items():
             columns[name.replace(" ", "_") + end] = one.value.scores(values)
+    if evaluation.told is not None:
+        columns |= _told_columns(evaluation.told)
     columns |= evaluation.facts
     rows = np.stack(list(columns.values()), axis=1)
     lines = ["\t".join("NA" if value != value else f"{value:.6g}" for value in row) for row in rows.tolist()]
     return "\n".join(["\t".join(columns), *lines]) + "\n"
+
+
+def _told_columns(told: Told) -> dict[str, NDArray[Any]]:
+    """Give the place of the true class among the classes, and the probability of each by every estimate."""
+    columns: dict[str, NDArray[Any]] = {"truth": told.truth.astype(np.float64)}
+    for name, values in told.estimates.items():
+        columns |= {f"{name.replace(' ', '_')}_{each}": values[:, at] for at, each in enumerate(told.names)}
+    return columns
 
 
 def table(metrics: dict[str, Any]) -> str:
@@ -70,7 +87,9 @@ def table(metrics: dict[str, Any]) -> str:
     lines = [f"{metrics['windows']:,} windows of {metrics['simulations']:,} fresh simulations, seed {metrics['seed']}"]
     for score, measured in metrics.get("outputs", {}).items():
         lines += ["", score, "=" * len(score), *_measured(measured)]
-    if "overall" in metrics:
+    if "classes" in metrics:
+        lines += _told(metrics)
+    elif "overall" in metrics:
         lines += _measured(metrics)
     if metrics.get("rho"):
         names = [name for name in metrics["rho"][0] if name not in ("rho", "windows")]
@@ -101,6 +120,32 @@ def _measured(metrics: dict[str, Any]) -> list[str]:
             for row in rows
         ]
         lines += ["", *_block(f"ln-RMSE by {_TITLES.get(by, by)}", [*overall, "bias", "covered"], cells)]
+    return lines
+
+
+def _told(metrics: dict[str, Any]) -> list[str]:
+    """Set what was measured of classes."""
+    overall = metrics["overall"]
+    width = max(map(len, overall)) + 2
+    lines = ["", "".ljust(width) + "".join(title.rjust(19) for title in _CLASS_COLUMNS)]
+    for name, row in overall.items():
+        lines.append(name.ljust(width) + "".join(_text(row.get(key)).rjust(19) for key in _CLASS_COLUMNS.values()))
+    for name, rows in metrics["confusion"].items():
+        counted = zip(metrics["classes"], rows, strict=True)
+        cells = [[each, sum(row), *(100 * count / max(1, sum(row)) for count in row)] for each, row in counted]
+        lines += ["", *_block(f"{name}: % told (columns) of true (rows)", metrics["classes"], cells)]
+    for by, rows in metrics["strata"].items():
+        cells = [
+            [
+                row["stratum"],
+                row[NETWORK]["windows"],
+                *(row[each]["accuracy"] for each in overall),
+                row[NETWORK]["false"],
+                row[NETWORK]["calibration_error"],
+            ]
+            for row in rows
+        ]
+        lines += ["", *_block(f"accuracy by {_TITLES.get(by, by)}", [*overall, "false", "calibration error"], cells)]
     return lines
 
 

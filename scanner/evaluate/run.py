@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,22 +11,25 @@ from numpy.typing import NDArray
 
 from scanner.alignment import Aligned
 from scanner.errors import UsageError
-from scanner.evaluate import alignment, boosting
+from scanner.evaluate import alignment, boosting, classes
+from scanner.evaluate.classes import Told, auc
 from scanner.evaluate.measures import Measured, between, by_rho, measure, paired, rounded, spearman, strata
-from scanner.evaluate.summaries import NAMES, summaries
+from scanner.evaluate.summaries import NAMES, part_summaries
+from scanner.network.predict import probabilities
 from scanner.network.store import Model
 from scanner.simulate.sets import SHARD, SimulationSet
-from scanner.train.assemble import predict
+from scanner.train.assemble import predict, tell
 from scanner.train.examples import Example, View, joined_facts, look, sights
 from scanner.train.run import Progress
 from scanner.train.seeds import Work
-from scanner.train.targets import TARGETS, Value
+from scanner.train.targets import TARGETS, Target, Value
 from scanner.workers import Mapper
 
 Float = NDArray[np.float64]
 Single = NDArray[np.float32]
-Predict = Callable[[Sequence[Example]], tuple[Float, Float, Float]]
-"""Gives mean, lower and upper bound, (windows, values) each, of examples, on the scales on which they were learned."""
+Predict = Callable[[Sequence[Example]], tuple[Float, ...]]
+"""Gives mean, lower and upper bound, (windows, values) each, of examples, on the scales on which they were learned; or
+probabilities of classes, (windows, classes), alone."""
 
 NETWORK, BOTH = "network", "network and boosting"
 BASELINES = ("boosting", "alignment")
@@ -65,9 +68,9 @@ class Setting:
     threads: int = 1
 
     @property
-    def values(self) -> tuple[Value, ...]:
+    def target(self) -> Target:
         """What is learned."""
-        return TARGETS[self.how.target].values
+        return TARGETS[self.how.target]
 
 
 @dataclass(frozen=True)
@@ -97,16 +100,19 @@ class Evaluation:
     ----------
     metrics
         Numbers, fit for JSON: what `report` gives, of a network with several values once for each by the name of its
-        score, under ``outputs``.
+        score, under ``outputs``; what `scanner.evaluate.classes.report` gives of one that tells classes.
     outputs
-        Every value, in order.
+        Every value, in order; none of a network that tells classes.
     facts
         (windows,) values by name.
+    told
+        Classes; None of a network with values.
     """
 
     metrics: dict[str, Any]
     outputs: tuple[Estimated, ...]
     facts: dict[str, Float]
+    told: Told | None = None
 
 
 @dataclass(frozen=True)
@@ -167,11 +173,14 @@ def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress:
         Where a baseline is not known, lacks its library, or has too few simulations.
     """
     check_baselines(setting.baselines)
-    trained = _train(setting, mapper, progress) if setting.baselines else [{} for _ in setting.values]
+    values = setting.target.values
+    trained = _train(setting, mapper, progress) if setting.baselines else [{} for _ in values or (None,)]
     fresh = _gather(_tasks(setting, setting.fresh, len(setting.fresh), key=(2,), examples=True), mapper, progress)
     predicted = network(fresh.examples)
+    if not values:
+        return _told(setting, predicted[0], trained[0], fresh)
     outputs = []
-    for at, (value, guesses) in enumerate(zip(setting.values, trained, strict=True)):
+    for at, (value, guesses) in enumerate(zip(values, trained, strict=True)):
         mean, low, high = (value.natural(each[:, at]) for each in predicted)
         estimates = {NETWORK: mean, **{name: value.natural(guess(fresh)) for name, guess in guesses.items()}}
         if "boosting" in estimates:
@@ -181,13 +190,27 @@ def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress:
     return Evaluation(_metrics(setting, outputs, fresh.facts), tuple(outputs), fresh.facts)
 
 
-def _metrics(setting: Setting, outputs: Sequence[Estimated], facts: dict[str, Float]) -> dict[str, Any]:
-    """Measure every value, and say on what."""
-    made = {
+def _told(setting: Setting, network: Float, guesses: Mapping[str, Guess], fresh: Seen) -> Evaluation:
+    """Measure what is told of classes."""
+    estimates = {NETWORK: network, **{name: guess(fresh) for name, guess in guesses.items()}}
+    if "boosting" in estimates:
+        estimates[BOTH] = (network + estimates["boosting"]) / 2
+    told = Told(setting.target.classes, fresh.targets.argmax(axis=1), estimates)
+    return Evaluation({**_made(setting), **classes.report(told, fresh.facts)}, (), fresh.facts, told)
+
+
+def _made(setting: Setting) -> dict[str, Any]:
+    """Say on what is measured."""
+    return {
         "simulations": len(setting.fresh),
         "seed": setting.fresh.recipe.seed,
         "trained_on": _records(setting.training, setting.limit) if setting.training and setting.baselines else 0,
     }
+
+
+def _metrics(setting: Setting, outputs: Sequence[Estimated], facts: dict[str, Float]) -> dict[str, Any]:
+    """Measure every value, and say on what."""
+    made = _made(setting)
     measured = {one.value.score: report(one.truth, one.estimates, facts) for one in outputs}
     if len(outputs) > 1:
         return {**made, "windows": len(outputs[0].truth), "outputs": measured}
@@ -261,7 +284,9 @@ def from_model(model: Model, work: Work) -> Predict:
         The recipe of the examples.
     """
 
-    def run(examples: Sequence[Example]) -> tuple[Float, Float, Float]:
+    def run(examples: Sequence[Example]) -> tuple[Float, ...]:
+        if model.spec.classes:
+            return (probabilities(tell(model.network, work, examples).raw, model.spec),)
         found = predict(model.network, model.spec, work, examples)
         reach = found.sigma * np.array([output.interval for output in model.spec.outputs])
         return found.mean, found.mean - reach, found.mean + reach
@@ -277,10 +302,14 @@ def _points(estimates: dict[str, Float]) -> dict[str, Float]:
 def look_at(task: Task) -> tuple[int, Seen]:
     """Look at one shard; give its number too."""
     held = list(sights(task.simulations, task.shard, task.how, list(task.key)))
+    target = TARGETS[task.how.target]
+    parts = task.how.parts if target.whole else 1
     return task.shard, Seen(
-        np.concatenate([np.empty((0, len(TARGETS[task.how.target].values))), *(sight.targets for sight in held)]),
+        np.concatenate([np.empty((0, target.columns)), *(sight.targets for sight in held)]),
         joined_facts([sight.facts for sight in held], [len(sight.targets) for sight in held]),
-        np.concatenate([np.empty((0, len(NAMES)), np.float32), *map(summaries, held)]),
+        np.concatenate(
+            [np.empty((0, parts * len(NAMES)), np.float32), *(part_summaries(sight, parts) for sight in held)]
+        ),
         [one for sight in held for one in alignment.windows_of(sight, task.alignments)] if task.alignments else [],
         [look(sight, task.how) for sight in held] if task.examples else [],
     )
@@ -334,15 +363,16 @@ Guess = Callable[[Seen], Float]
 
 
 def _train(setting: Setting, mapper: Mapper, progress: Progress | None) -> list[dict[str, Guess]]:
-    """Train baselines, each for one value; give for every value what predicts with each."""
+    """Train baselines, each for one value or all classes; give for every value, or once, what predicts with each."""
     if setting.training is None:
         raise UsageError("baselines need simulations to be trained on")
     tasks = _tasks(setting, setting.training, setting.limit, key=(1, 0), examples=False)
     known = _gather(tasks, mapper, progress)
+    wanted = [known.targets] if setting.target.classes else list(known.targets.T)
     if progress is not None:
-        progress.start("training baselines", len(setting.baselines) * len(setting.values))
+        progress.start("training baselines", len(setting.baselines) * len(wanted))
     trained: list[dict[str, Guess]] = []
-    for targets in known.targets.T:
+    for targets in wanted:
         trained.append({})
         for name, guess in _each(setting, known, targets):
             trained[-1][name] = guess
@@ -352,12 +382,16 @@ def _train(setting: Setting, mapper: Mapper, progress: Progress | None) -> list[
 
 
 def _each(setting: Setting, known: Seen, targets: Float) -> Iterator[tuple[str, Guess]]:
-    """Train one baseline after the other on one value."""
+    """Train one baseline after the other on one value, or on all classes."""
     if "boosting" in setting.baselines:
-        best = best_summary(known.features, targets)
-        one = boosting.fit(known.features[:, [best]], targets, threads=setting.threads)
-        yield f"{NAMES[best]} alone", lambda seen: one.predict(seen.features[:, [best]])
-        trees = boosting.fit(known.features, targets, names=NAMES, threads=setting.threads)
+        best = (
+            best_class_summary(known.features, targets) if targets.ndim == 2 else best_summary(known.features, targets)
+        )
+        own = slice(best, None, len(NAMES))  # in every part of a window
+        one = boosting.fit(known.features[:, own], targets, threads=setting.threads)
+        yield f"{NAMES[best]} alone", lambda seen: one.predict(seen.features[:, own])
+        names = NAMES if known.features.shape[1] == len(NAMES) else ()
+        trees = boosting.fit(known.features, targets, names=names, threads=setting.threads)
         yield "boosting", lambda seen: trees.predict(seen.features)
     if "alignment" in setting.baselines:
         network = alignment.fit(known.aligned, targets)
@@ -372,6 +406,17 @@ def best_summary(features: Single, targets: Float) -> int:
         for column, there in zip(features.T, complete.T, strict=True)
     ]
     return int(np.nanargmax(scores))
+
+
+def best_class_summary(features: Single, targets: Float) -> int:
+    """Find the summary whose value in the middle part of a window tells the first class best: its place in `NAMES`."""
+    parts = features.shape[1] // len(NAMES)
+    middle = features[:, parts // 2 * len(NAMES) :][:, : len(NAMES)].astype(np.float64)
+    found = [
+        abs(auc(targets[there, 0] == 0, column[there]) - 0.5) if there.mean() > 0.9 else 0.0
+        for column, there in zip(middle.T, np.isfinite(middle).T, strict=True)
+    ]
+    return int(np.nanargmax(found))
 
 
 def _rho(found: Estimated, facts: dict[str, Float]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ differ. A summary that a window does not have is NaN.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numba
@@ -73,6 +74,22 @@ def summaries(sight: Sight) -> Single:
     _differ(population.derived, population.known, population.size, covered.first, covered.last, pairs)
     blocks = [classical, _derived(classical, population, covered), pairs, _by_distance(population, positions, covered)]
     return np.concatenate(blocks, axis=1).astype(np.float32)
+
+
+def part_summaries(sight: Sight, parts: int) -> Single:
+    """Summarise every one of the equal parts of windows: (windows, parts x `NAMES`), part after part.
+
+    Parameters
+    ----------
+    sight
+        As for `summaries`.
+    parts
+        Equal parts of a window, as the network pools them.
+    """
+    length = (sight.end - sight.start)[:, None]
+    edges = sight.start[:, None] + (np.arange(parts + 1) * length + parts - 1) // parts
+    start, end = edges[:, :-1].ravel(), edges[:, 1:].ravel()
+    return summaries(replace(sight, start=start, end=end)).reshape(len(sight.start), -1)
 
 
 def _derived(classical: Float, population: Haplotypes, covered: Spans) -> Float:

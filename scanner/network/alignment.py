@@ -1,7 +1,7 @@
 """The network of Flagel et al. for recombination, which sees alignments: the published baseline.
 
-Its shape is the published one, with as many filters as wanted. It predicts the target itself, without a variance, and
-takes one number of haplotypes only.
+Its shape is the published one, with as many filters as wanted. It predicts the target itself, without a variance, or
+logits of classes, and takes one number of haplotypes only.
 
 References
 ----------
@@ -22,7 +22,7 @@ from scanner.network.fit import Schedule, rate_at
 
 Single = NDArray[np.float32]
 Step = tuple[Single, Single, Single]
-"""Alleles (B, sites, haplotypes), positions (B, sites) and standardised targets (B,)."""
+"""Alleles (B, sites, haplotypes), positions (B, sites) and standardised targets (B, 1) or classes (B, classes)."""
 
 PUBLISHED = (1250, 256, 256, 256)
 """Filters of the three convolutions and units of the last hidden layer, as published."""
@@ -42,11 +42,14 @@ class Shape:
         Of every window.
     width
         Filters of the three convolutions, and units of the last hidden layer.
+    classes
+        Classes that it tells; 0 where it predicts a value.
     """
 
     sites: int
     haplotypes: int
     width: tuple[int, int, int, int] = NARROW
+    classes: int = 0
 
 
 def build(shape: Shape, seed: int) -> Any:
@@ -61,7 +64,7 @@ def build(shape: Shape, seed: int) -> Any:
 
     Returns
     -------
-    A ``keras.Model``: alleles (B, sites, haplotypes) and positions (B, sites) to (B, 1).
+    A ``keras.Model``: alleles (B, sites, haplotypes) and positions (B, sites) to (B, 1), or to logits (B, classes).
     """
     if shape.sites < 8:
         raise ValueError(f"{shape.sites} sites are too few to pool: give 8 at least")
@@ -78,7 +81,7 @@ def build(shape: Shape, seed: int) -> Any:
     places = layers.Dropout(0.1, seed=_seed(seed, 7))(places)
     joined = layers.Concatenate()([layers.Flatten()(values), places])
     joined = layers.Dense(units, **_learned(seed, 8))(joined)
-    out = layers.Dense(1, kernel_initializer=_glorot(_seed(seed, 9)))(joined)
+    out = layers.Dense(max(1, shape.classes), kernel_initializer=_glorot(_seed(seed, 9)))(joined)
     return load_keras().Model([alleles, positions], out, name="alignment")
 
 
@@ -98,25 +101,27 @@ def train(model: Any, steps: Callable[[int], Iterable[Step]], schedule: Schedule
 
     Returns
     -------
-    Mean squared error of every pass, dropout and penalties included.
+    Mean squared error, or cross-entropy, of every pass, dropout and penalties included.
     """
     keras = load_keras()
-    model.compile(optimizer=keras.optimizers.Adam(schedule.rate), loss="mean_squared_error", jit_compile=False)
+    told = keras.losses.CategoricalCrossentropy(from_logits=True)
+    loss = told if model.outputs[0].shape[-1] > 1 else "mean_squared_error"
+    model.compile(optimizer=keras.optimizers.Adam(schedule.rate), loss=loss, jit_compile=False)
     found, step = [], 0
     for epoch in range(schedule.epochs):
         losses = []
         for alleles, positions, targets in steps(epoch):
             model.optimizer.learning_rate = rate_at(schedule, step, step / (schedule.epochs * size))
             model.reset_metrics()  # what is returned is this batch's loss, not the mean so far
-            losses.append(float(model.train_on_batch([alleles, positions], targets[:, None])))
+            losses.append(float(model.train_on_batch([alleles, positions], targets)))
             step += 1
         found.append(float(np.mean(losses)))
     return found
 
 
 def predict(model: Any, alleles: Single, positions: Single) -> Single:
-    """Predict standardised targets for one batch: (B,)."""
-    return evaluate(model, [alleles, positions])[:, 0]
+    """Predict standardised targets, (B, 1), or logits, (B, classes), for one batch."""
+    return evaluate(model, [alleles, positions])
 
 
 def _learned(seed: int, number: int) -> dict[str, Any]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.evaluate.classes import Told, confusion
+from scanner.evaluate.classes import reliability as class_reliability
+from scanner.evaluate.run import NETWORK
 from scanner.network.fit import Epoch
 from scanner.network.spec import Spec
 from scanner.simulate.recipe import Recipe
 from scanner.train.assemble import Predicted
-from scanner.train.figures import accuracy, learning_curves, reliability
+from scanner.train.figures import accuracy, calibration_curves, confusion_matrix, learning_curves, reliability
 
 Float = NDArray[np.float64]
 
@@ -45,6 +48,26 @@ def figures(spec: Spec, histories: Sequence[Sequence[Epoch]], fresh: Predicted) 
         learning_curves(histories),
         accuracy(fresh.targets, fresh.mean, [scale + name for scale, name in zip(scales, names, strict=True)]),
         reliability(shares, coverage(fresh, shares, intervals), names),
+    )
+    return dict(zip(FIGURES, drawn, strict=True))
+
+
+def class_figures(histories: Sequence[Sequence[Epoch]], told: Told) -> dict[str, str]:
+    """Draw the figures of the card of a network that tells classes; see `figures`.
+
+    Parameters
+    ----------
+    histories
+        What every pass of every network gave.
+    told
+        What the model says of fresh simulations.
+    """
+    said = told.estimates[NETWORK]
+    names = [name.replace("_", " ") for name in told.names]
+    drawn = (
+        learning_curves(histories, "validation cross-entropy"),
+        confusion_matrix(confusion(told.truth, said), names),
+        calibration_curves(*class_reliability(told.truth, said), names),
     )
     return dict(zip(FIGURES, drawn, strict=True))
 
@@ -84,6 +107,7 @@ def write_card(spec: Spec, recipe: Recipe, metrics: Mapping[str, Any], table: st
         What it was measured to do on fresh simulations, as numbers and as text.
     """
     rows = "\n".join(f"| {name.replace('_', ' ')} | {_bounds(bounds)} |" for name, bounds in spec.ranges.items())
+    words = _CLASSES if spec.classes else _VALUES
     made = ", ".join(f"{name} {version}" for name, version in spec.versions.items())
     return f"""# {spec.id}
 
@@ -103,30 +127,59 @@ Values of the training windows; outside of them `{spec.id}_out_of_range` comes c
 | window (bp) | {_bounds(spec.window)} |
 {rows}
 
-Sites, density and missing genotypes: the middle 99%. The simulations know neither selection nor gene conversion,
-nor any history but those of the recipe.
+Sites, density and missing genotypes: the middle 99%. {words.limits.format(context=spec.context)}
 
 ## How well it does
 
 On {metrics["simulations"]:,} fresh simulations of the same recipe (seed {metrics["seed"]}), beside baselines that
-were trained on {metrics["trained_on"]:,} of the simulations that the network was trained on. *Bias* is the network's
-mean of log10(estimate / truth), *covered* the share of the truth inside its intervals:
+were trained on {metrics["trained_on"]:,} of the simulations that the network was trained on. {words.numbers}:
 
 ```text
 {table.rstrip()}
 ```
 
 ![validation error by pass](learning.svg)
-![predictions against the truth](accuracy.svg)
-![share of the truth inside intervals](reliability.svg)
+{words.figures}
 """
 
 
 def _predicted(spec: Spec) -> str:
     """List what a model predicts."""
+    if spec.classes:
+        names = ", ".join(f"`{item.name}`" for item in spec.classes)
+        return (
+            f"probabilities that sum to 1 in every window: {names};\n  priors were the shares in training, unless given"
+        )
     listed = ", ".join(f"`{output.name}` ({output.unit})" for output in spec.outputs)
     name = spec.outputs[0].name if len(spec.outputs) == 1 else "<name>"
     return f"{listed} in every window, with 90% of the truth between `{name}_low`\n  and `{name}_high`"
+
+
+class _Words(NamedTuple):
+    """What a card says of values, or of classes: numbers of the table, limits, figures."""
+
+    numbers: str
+    limits: str
+    figures: str
+
+
+_VALUES = _Words(
+    """*Bias* is the network's
+mean of log10(estimate / truth), *covered* the share of the truth inside its intervals""",
+    """The simulations know neither selection nor gene conversion,
+nor any history but those of the recipe.""",
+    """![predictions against the truth](accuracy.svg)
+![share of the truth inside intervals](reliability.svg)""",
+)
+_CLASSES = _Words(
+    """*False* is the share of
+the windows with nothing in them that are told to be of another class, *AUC* how often a window of another class looks
+less like nothing than a window with nothing in it""",
+    """A window is seen in a context {context} times as long.
+The simulations know no history but those of the recipe.""",
+    """![what is told of the windows of every class](accuracy.svg)
+![probabilities, and how often they come true](reliability.svg)""",
+)
 
 
 def _bounds(bounds: Sequence[float]) -> str:

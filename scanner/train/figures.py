@@ -21,20 +21,22 @@ POINTS = 2000
 """Windows drawn at most, so that the file stays small."""
 
 
-def learning_curves(histories: Sequence[Sequence[Epoch]]) -> str:
+def learning_curves(histories: Sequence[Sequence[Epoch]], label: str = "validation RMSE") -> str:
     """Draw the validation error of every network, pass by pass.
 
     Parameters
     ----------
     histories
         What every pass gave, for each network.
+    label
+        What the error is.
     """
     figure, (axes,) = _figure()
     for number, history in enumerate(histories, 1):
         epochs = [row.epoch for row in history]
         axes.plot(epochs, [row.error for row in history], marker=".", linewidth=1.2, label=f"seed {number}")
     axes.set_xlabel("pass over the simulations")
-    axes.set_ylabel("validation RMSE")
+    axes.set_ylabel(label)
     axes.legend(frameon=False)
     return _svg(figure)
 
@@ -78,6 +80,50 @@ def reliability(shares: Float, covered: Float, names: Sequence[str]) -> str:
         axes.legend(frameon=False)
     axes.set_xlabel("nominal share of the interval")
     axes.set_ylabel("share of the truth inside")
+    return _svg(figure)
+
+
+def confusion_matrix(counts: NDArray[np.int64], names: Sequence[str]) -> str:
+    """Draw which share of the windows of every class (rows) is told to be of each (columns), in percent.
+
+    Parameters
+    ----------
+    counts
+        (classes, classes).
+    names
+        What the classes are called.
+    """
+    figure, (axes,) = _figure()
+    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    for row, values in enumerate(shares.tolist()):
+        for column, value in enumerate(values):
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color="white" if value > 60 else "black")
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("told")
+    axes.set_ylabel("true")
+    return _svg(figure)
+
+
+def calibration_curves(mean: Float, share: Float, names: Sequence[str]) -> str:
+    """Draw how often probabilities come true, a line a class.
+
+    Parameters
+    ----------
+    mean, share
+        (bins, classes) mean probability and share that is true; NaN for bins that are not drawn.
+    names
+        What the classes are called.
+    """
+    figure, (axes,) = _figure()
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+    for told, true, name, colour in zip(mean.T, share.T, names, itertools.cycle(COLOURS), strict=False):
+        there = np.isfinite(told)
+        axes.plot(told[there], true[there], color=colour, marker=".", linewidth=1.2, label=name)
+    axes.legend(frameon=False)
+    axes.set_xlabel("probability")
+    axes.set_ylabel("share of windows of the class")
     return _svg(figure)
 
 

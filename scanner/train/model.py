@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from scanner.evaluate.folders import Request, Workers, evaluate_model
 from scanner.evaluate.report import table
 from scanner.evaluate.run import NETWORK, Evaluation
 from scanner.files import read_lines
+from scanner.network.fit import Epoch
 from scanner.network.spec import Spec
 from scanner.train.assemble import Predicted, assemble
-from scanner.train.card import figures, write_card
+from scanner.train.card import class_figures, figures, write_card
 from scanner.train.run import Progress, histories
 from scanner.train.seeds import Work
 
@@ -53,10 +54,17 @@ def publish_model(
         "recipe.toml": recipe,
         "metrics.json": json.dumps(found.metrics, indent=1, allow_nan=False) + "\n",
         "README.md": write_card(made.spec, work.simulations.recipe, found.metrics, text),
-        **figures(made.spec, histories(work), learned(found, made.spec)),
+        **_figures(made.spec, histories(work), found),
     }
     made.save(out, texts)
     return text
+
+
+def _figures(spec: Spec, passes: Sequence[Sequence[Epoch]], found: Evaluation) -> dict[str, str]:
+    """Draw the figures of the card."""
+    if found.told is None:
+        return figures(spec, passes, learned(found, spec))
+    return class_figures(passes, found.told)
 
 
 def learned(found: Evaluation, spec: Spec) -> Predicted:
