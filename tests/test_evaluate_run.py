@@ -19,7 +19,7 @@ from scanner.channels.windows import EXTRAS
 from scanner.cli import evaluate as command
 from scanner.cli import main
 from scanner.errors import UsageError
-from scanner.evaluate import report, run
+from scanner.evaluate import report, run, seen
 from scanner.evaluate.measures import measure
 from scanner.simulate.recipe import read_recipe
 from scanner.train.examples import Example, look, sights
@@ -188,10 +188,10 @@ def test_the_table_shows_every_estimate_and_stratum(evaluation: run.Evaluation) 
 
 
 def test_the_fewest_haplotypes_are_those_of_the_look(setting: run.Setting, tmp_path: Path) -> None:
-    assert run.fewest_haplotypes(setting.fresh) == 16
+    assert seen.fewest_haplotypes(setting.fresh) == 16
     plain = read_recipe(recipe(tmp_path, 10))
     plain = replace(plain, observation=replace(plain.observation, haplotypes=None))
-    assert run.fewest_haplotypes(replace(setting.fresh, recipe=plain)) == 20
+    assert seen.fewest_haplotypes(replace(setting.fresh, recipe=plain)) == 20
 
 
 @pytest.fixture(scope="module")

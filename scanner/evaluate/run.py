@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.alignment import Aligned
 from scanner.errors import UsageError
 from scanner.evaluate import alignment, boosting, classes
 from scanner.evaluate.classes import Told, auc
 from scanner.evaluate.measures import Measured, between, by_rho, measure, paired, rounded, spearman, strata
-from scanner.evaluate.summaries import NAMES, part_summaries
+from scanner.evaluate.seen import Seen, Task, gather, records, tasks
+from scanner.evaluate.summaries import NAMES
 from scanner.network.predict import probabilities
 from scanner.network.store import Model
-from scanner.simulate.sets import SHARD, SimulationSet
+from scanner.simulate.sets import SimulationSet
 from scanner.train.assemble import predict, tell
-from scanner.train.examples import Example, View, joined_facts, look, sights
+from scanner.train.examples import Example, View
 from scanner.train.run import Progress
 from scanner.train.seeds import Work
 from scanner.train.targets import TARGETS, Target, Value
@@ -30,6 +30,9 @@ Single = NDArray[np.float32]
 Predict = Callable[[Sequence[Example]], tuple[Float, ...]]
 """Gives mean, lower and upper bound, (windows, values) each, of examples, on the scales on which they were learned; or
 probabilities of classes, (windows, classes), alone."""
+
+Guess = Callable[[Seen], Float]
+"""Gives what a baseline predicts of windows."""
 
 NETWORK, BOTH = "network", "network and boosting"
 BASELINES = ("boosting", "alignment")
@@ -115,44 +118,6 @@ class Evaluation:
     told: Told | None = None
 
 
-@dataclass(frozen=True)
-class Seen:
-    """Windows as baselines see them.
-
-    Parameters
-    ----------
-    targets, facts, features
-        Truth on the scales on which it is learned, what is known, and summaries, one row a window.
-    aligned
-        Alignments; none where they are not wanted.
-    examples
-        What the network sees; none where that is not wanted.
-    """
-
-    targets: Float
-    facts: dict[str, Float]
-    features: Single
-    aligned: list[Aligned] = field(default_factory=list)
-    examples: list[Example] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Task:
-    """One shard to look at: with how many haplotypes aligned, 0 for no alignments, and whether for the network too."""
-
-    simulations: SimulationSet
-    how: View
-    shard: int
-    key: tuple[int, ...]
-    alignments: int
-    examples: bool
-
-    @property
-    def records(self) -> int:
-        """Number of simulations."""
-        return min(SHARD, len(self.simulations) - self.shard * SHARD)
-
-
 def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress: Progress | None = None) -> Evaluation:
     """Train the baselines, and measure them and the network on the same windows.
 
@@ -175,7 +140,7 @@ def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress:
     check_baselines(setting.baselines)
     values = setting.target.values
     trained = _train(setting, mapper, progress) if setting.baselines else [{} for _ in values or (None,)]
-    fresh = _gather(_tasks(setting, setting.fresh, len(setting.fresh), key=(2,), examples=True), mapper, progress)
+    fresh = gather(_tasks(setting, setting.fresh, len(setting.fresh), key=(2,), examples=True), mapper, progress)
     predicted = network(fresh.examples)
     if not values:
         return _told(setting, predicted[0], trained[0], fresh)
@@ -204,7 +169,7 @@ def _made(setting: Setting) -> dict[str, Any]:
     return {
         "simulations": len(setting.fresh),
         "seed": setting.fresh.recipe.seed,
-        "trained_on": _records(setting.training, setting.limit) if setting.training and setting.baselines else 0,
+        "trained_on": records(setting.training, setting.limit) if setting.training and setting.baselines else 0,
     }
 
 
@@ -299,75 +264,20 @@ def _points(estimates: dict[str, Float]) -> dict[str, Float]:
     return {name: values for name, values in estimates.items() if name not in ("low", "high")}
 
 
-def look_at(task: Task) -> tuple[int, Seen]:
-    """Look at one shard; give its number too."""
-    held = list(sights(task.simulations, task.shard, task.how, list(task.key)))
-    target = TARGETS[task.how.target]
-    parts = task.how.parts if target.whole else 1
-    return task.shard, Seen(
-        np.concatenate([np.empty((0, target.columns)), *(sight.targets for sight in held)]),
-        joined_facts([sight.facts for sight in held], [len(sight.targets) for sight in held]),
-        np.concatenate(
-            [np.empty((0, parts * len(NAMES)), np.float32), *(part_summaries(sight, parts) for sight in held)]
-        ),
-        [one for sight in held for one in alignment.windows_of(sight, task.alignments)] if task.alignments else [],
-        [look(sight, task.how) for sight in held] if task.examples else [],
-    )
-
-
 def _tasks(
     setting: Setting, simulations: SimulationSet, limit: int, *, key: tuple[int, ...], examples: bool
 ) -> list[Task]:
-    """List shards of at most ``limit`` simulations."""
-    size = fewest_haplotypes(simulations) if "alignment" in setting.baselines else 0
-    shards = -(-_records(simulations, limit) // SHARD)
-    return [Task(simulations, setting.how, shard, key, size, examples) for shard in range(shards)]
-
-
-def _records(simulations: SimulationSet, limit: int) -> int:
-    """Count the simulations in the first whole shards that hold ``limit``."""
-    return min(len(simulations), -(-limit // SHARD) * SHARD)
-
-
-def fewest_haplotypes(simulations: SimulationSet) -> int:
-    """Give the smallest number of haplotypes that a look at a simulation may have."""
-    recipe = simulations.recipe
-    simulated = recipe.haplotypes.range[0]
-    seen = simulated if recipe.observation.haplotypes is None else recipe.observation.haplotypes.range[0]
-    return round(min(simulated, seen))
-
-
-def _gather(tasks: list[Task], mapper: Mapper, progress: Progress | None) -> Seen:
-    """Look at shards, in any order, and join them in theirs."""
-    if progress is not None:
-        progress.start("looking", sum(task.records for task in tasks))
-    parts = {}
-    for shard, seen in mapper(look_at, tasks):
-        if len(seen.targets):
-            parts[shard] = seen
-        if progress is not None:
-            progress.advance(tasks[shard].records)
-    found = [parts[shard] for shard in sorted(parts)]
-    if not found:
-        raise UsageError(f"{tasks[0].simulations.folder}: no simulation has a window with sites enough")
-    return Seen(
-        np.concatenate([part.targets for part in found]),
-        joined_facts([part.facts for part in found], [len(part.targets) for part in found]),
-        np.concatenate([part.features for part in found]),
-        [one for part in found for one in part.aligned],
-        [one for part in found for one in part.examples],
+    """List shards of at most ``limit`` simulations; see `scanner.evaluate.seen.tasks`."""
+    return tasks(
+        simulations, setting.how, limit, key=key, examples=examples, alignments="alignment" in setting.baselines
     )
-
-
-Guess = Callable[[Seen], Float]
 
 
 def _train(setting: Setting, mapper: Mapper, progress: Progress | None) -> list[dict[str, Guess]]:
     """Train baselines, each for one value or all classes; give for every value, or once, what predicts with each."""
     if setting.training is None:
         raise UsageError("baselines need simulations to be trained on")
-    tasks = _tasks(setting, setting.training, setting.limit, key=(1, 0), examples=False)
-    known = _gather(tasks, mapper, progress)
+    known = gather(_tasks(setting, setting.training, setting.limit, key=(1, 0), examples=False), mapper, progress)
     wanted = [known.targets] if setting.target.classes else list(known.targets.T)
     if progress is not None:
         progress.start("training baselines", len(setting.baselines) * len(wanted))
