@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,13 @@ pytest.importorskip("keras")
 
 MODELS = network.names()
 MAX_BYTES = 5_000_000
+FEWEST = {"demography-t5": 20_000}
+"""Simulations that a network must have been trained on, where these are not 100,000."""
+
+
+def measured(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give what was measured of every value of a network."""
+    return list(metrics.get("outputs", {"": metrics}).values())
 
 
 def test_there_are_models() -> None:
@@ -50,7 +58,7 @@ class TestModel:
         recipe, spec = read_recipe(folder / "recipe.toml"), read_contract(folder)
         options = training_options(recipe)
         assert recipe.name == name
-        assert recipe.simulations >= 100_000
+        assert recipe.simulations >= FEWEST.get(name, 100_000)
         assert options.how.encoding.name == spec.encoding
         assert options.how.encoding.min_count == spec.min_count
         assert options.seeds == len(spec.seeds) >= 3
@@ -63,17 +71,19 @@ class TestModel:
         recipe = read_recipe(catalogue_folder("models") / name / "recipe.toml")
         assert metrics["simulations"] >= 2000
         assert metrics["seed"] != recipe.seed
-        overall = metrics["overall"]
-        assert {"network", "boosting"} <= set(overall)
-        assert len(overall) >= 3  # the best single statistic too
-        assert 0.85 < overall["network"]["coverage"] < 0.95
-        assert overall["network"]["ln_rmse"] < overall["boosting"]["ln_rmse"]
+        for one in measured(metrics):
+            overall = one["overall"]
+            assert {"network", "boosting"} <= set(overall)
+            assert len(overall) >= 3  # the best single statistic too
+            assert 0.85 < overall["network"]["coverage"] < 0.95
+            assert overall["network"]["ln_rmse"] < overall["boosting"]["ln_rmse"]
 
     def test_its_card_says_so(self, name: str) -> None:
         folder = catalogue_folder("models") / name
         card, metrics = (folder / "README.md").read_text(), json.loads((folder / "metrics.json").read_text())
         assert card.startswith(f"# {name}\n")
-        assert f"{metrics['overall']['network']['ln_rmse']:.4g}" in card
+        for one in measured(metrics):
+            assert f"{one['overall']['network']['ln_rmse']:.4g}" in card
         for figure in ("learning.svg", "accuracy.svg", "reliability.svg"):
             assert f"]({figure})" in card
             assert (folder / figure).read_text().lstrip().startswith("<?xml")
