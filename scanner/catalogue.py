@@ -16,7 +16,7 @@ from typing import Any, Literal
 from scanner.errors import RunError
 
 Colour = tuple[int, int, int]
-Tail = Literal["low", "high", "both"]
+Tail = Literal["low", "high", "both", "probable"]
 
 MARKER = "catalogue.toml"
 """File that says that a folder is a catalogue, not some other folder of the same name."""
@@ -24,7 +24,7 @@ LONGEST_LABEL = 17
 LONGEST_TITLE = 75
 GROUPS = ("spectrum", "network", "diversity", "haplotype", "linkage", "differentiation", "introgression", "data")
 """Families of scores, in the order in which browsers show them."""
-_TAILS = ("low", "high", "both")
+_TAILS = ("low", "high", "both", "probable")
 _FIELDS = {
     "score", "label", "title", "unit", "group", "order", "colour", "colour_negative", "limits", "baseline", "height",
     "visible",
@@ -39,9 +39,10 @@ class Outliers:
     Parameters
     ----------
     tail
-        Which end of the genome-wide distribution is remarkable.
+        Which end of the genome-wide distribution is remarkable; ``probable``: values are probabilities.
     share
-        Share of windows called at each end, between 0 and 0.5.
+        Share of windows called at each end, between 0 and 0.5; of probabilities, the share of the calls that may be
+        wrong.
     colour
         RGB of a call; at the low end of ``both`` the track's ``colour_negative`` is used.
     """

@@ -137,7 +137,8 @@ def _check_calls(result: Result) -> Findings:
             continue
         values = table.columns[score.column]
         tail = spec.outliers
-        found = find_calls(table.contig, table.start, table.end, values, tail.tail, tail.share)
+        far = publish.unlike(result, score)
+        found = find_calls(table.contig, table.start, table.end, values, tail.tail, tail.share, far)
         names = [name for name, _ in tiling.contigs]
         lines = call_lines(names, found, spec.label, publish.call_colours(spec))
         path = result.directory / "calls" / f"{score.column}.bed.gz"

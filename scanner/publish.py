@@ -31,6 +31,7 @@ from scanner.catalogue import Colour, Outliers, Track, tracks
 from scanner.errors import InputError
 from scanner.files import write_text
 from scanner.genes import read_genes
+from scanner.networks import FAR
 from scanner.provenance import as_json
 from scanner.regions import Region, shortlist
 from scanner.result import RUN, Result, Run, Score, load
@@ -38,6 +39,7 @@ from scanner.table import Table
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 SESSION = "igv_session.xml"
 CHROM_SIZES = "tracks/genome.chrom.sizes"
@@ -59,6 +61,7 @@ class Job:
     end: Int
     values: Float
     outliers: Outliers | None
+    unlike: Bools | None
     colours: tuple[Colour, Colour]
     assembly: Assembly | None
 
@@ -241,9 +244,21 @@ def _jobs(
         spec = catalogue[score.name]
         colours = call_colours(spec)
         values = table.columns[score.column]
+        far = unlike(result, score)
         yield Job(
-            result.directory, score, spec.label, tiles, table.start, table.end, values, spec.outliers, colours, assembly
+            result.directory, score, spec.label, tiles, table.start, table.end, values, spec.outliers, far, colours,
+            assembly,
         )  # fmt: skip
+
+
+def unlike(result: Result, score: Score) -> Bools | None:
+    """Tell which windows are unlike all that the network that tells a class was trained on; None for other scores."""
+    models = result.run.record.get("models")
+    for name, entry in models.items() if isinstance(models, dict) else ():
+        if isinstance(entry, dict) and score.name in (entry.get("priors") or ()):
+            far = result.table.columns.get(score.column.replace(score.name, f"{name}_out_of_range", 1))
+            return None if far is None else np.asarray(far > FAR)
+    return None
 
 
 def call_colours(spec: Track) -> tuple[Colour, Colour]:
@@ -277,7 +292,7 @@ def draw(job: Job) -> Drawn:
     if job.outliers is None:
         return Drawn(column, bigwig, None)
     tail = job.outliers
-    found = find_calls(job.tiling.contig, job.start, job.end, job.values, tail.tail, tail.share)
+    found = find_calls(job.tiling.contig, job.start, job.end, job.values, tail.tail, tail.share, job.unlike)
     contigs = dict(job.tiling.contigs)
     written = write_calls(job.directory / calls, list(contigs), found, job.label, job.colours)
     write_bigbed(job.directory / bigbed_path(calls), contigs, found, job.label, job.colours)

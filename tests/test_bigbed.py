@@ -25,7 +25,8 @@ CONTIGS = {"2": 1000, "10": 2000, "X": 10}
 def make_calls(rows: list[tuple[int, int, int, float, bool, int]]) -> Calls:
     """Make calls whose peak is their first 10 bp and whose strength is 700."""
     contig, start, end, value, low, windows = (np.array(part) for part in zip(*rows, strict=True))
-    return Calls(contig.astype(np.int32), start, end, start, start + 10, value, np.full(len(rows), 700), low, windows)
+    strength, sure = np.full(len(rows), 700), np.zeros(len(rows), np.bool_)
+    return Calls(contig.astype(np.int32), start, end, start, start + 10, value, strength, low, windows, sure)
 
 
 ROWS = [(0, 500, 600, -2.3149, True, 3), (1, 40, 90, 1.0, False, 1), (0, 20, 60, 2.5, False, 2)]

@@ -1,10 +1,10 @@
-"""BED calls: the windows whose score is extreme within the genome, joined where they touch."""
+"""BED calls: the windows whose score is extreme within the genome, or probable enough, joined where they touch."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,10 @@ Float = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Colour = tuple[int, int, int]
 
+GREY: Colour = (153, 153, 153)
+"""Calls that are doubtful."""
+TINY = 1e-300
+"""Keeps a genome of equal values from dividing by nothing."""
 FEWEST_WINDOWS = 20
 """Windows with a value below which nothing is called: their tail says nothing."""
 
@@ -38,11 +42,13 @@ class Calls:
     value
         (calls,) score of that window.
     strength
-        (calls,) 0 at the genome's median to 1000 at its most extreme window.
+        (calls,) 0 at the genome's median to 1000 at its most extreme window; of a probability, 1000 times that.
     low
         (calls,) whether the value is extreme by being small.
     windows
         (calls,) number of extreme windows joined.
+    doubtful
+        (calls,) whether the most extreme window is unlike all that the network that gave its value was trained on.
     """
 
     contig: NDArray[np.int32]
@@ -54,6 +60,7 @@ class Calls:
     strength: Int
     low: Bools
     windows: Int
+    doubtful: Bools
 
     def __len__(self) -> int:
         """Count the calls."""
@@ -87,7 +94,44 @@ def extreme(values: Float, share: float) -> Bools:
     return np.asarray(values > known[-count - 1], np.bool_)
 
 
-def find_calls(contig: NDArray[np.int32], start: Int, end: Int, values: Float, tail: str, share: float) -> Calls:
+def probable(values: Float, share: float) -> Bools:
+    """Mark the largest probabilities, as many as are expected to be wrong in no more than a share.
+
+    What is expected to be wrong is one less the probability, on average over what is marked: the false discovery rate,
+    if the probabilities are calibrated and their prior is right.
+
+    Parameters
+    ----------
+    values
+        (rows,) probabilities, NaN where missing.
+    share
+        Expected share of what is marked that is wrong. Of equal values all or none are marked.
+
+    References
+    ----------
+    Newton et al. 2004, 10.1093/biostatistics/5.2.155.
+
+    Examples
+    --------
+    >>> probable(np.array([0.99, 0.2, np.nan, 0.93, 0.8]), 0.05).tolist()
+    [True, False, False, True, False]
+    """
+    known, count = np.unique(values[np.isfinite(values)], return_counts=True)
+    known, count = known[::-1], count[::-1]
+    wrong = np.cumsum((1 - known) * count) / np.cumsum(count)
+    marked = known[wrong <= share]
+    return np.asarray(values >= marked[-1] if len(marked) else np.zeros(len(values), np.bool_), np.bool_)
+
+
+def find_calls(
+    contig: NDArray[np.int32],
+    start: Int,
+    end: Int,
+    values: Float,
+    tail: str,
+    share: float,
+    unlike: Bools | None = None,
+) -> Calls:
     """Call the extreme windows of a score, genome-wide, and join those that overlap or touch.
 
     Parameters
@@ -97,9 +141,11 @@ def find_calls(contig: NDArray[np.int32], start: Int, end: Int, values: Float, t
     values
         (rows,) float64, NaN where missing.
     tail
-        ``low``, ``high`` or ``both``: which values are remarkable.
+        ``low``, ``high`` or ``both``: which values are remarkable; ``probable``: values are probabilities.
     share
-        Share of windows marked at each end.
+        Share of windows marked at each end; of probabilities, the share of what is called that may be wrong.
+    unlike
+        (rows,) whether windows are unlike all that the network that gave the values was trained on; None: none is.
 
     Examples
     --------
@@ -108,20 +154,26 @@ def find_calls(contig: NDArray[np.int32], start: Int, end: Int, values: Float, t
     >>> calls.start.tolist(), calls.end.tolist(), calls.value.tolist(), calls.peak_start.tolist()
     ([970], [1010], [99.0], [990])
     """
-    signs = {"low": (-1,), "high": (1,), "both": (-1, 1)}[tail]
-    found = [_one_tail(contig, start, end, values, sign, share) for sign in signs]
+    signs = {"low": (-1,), "high": (1,), "both": (-1, 1), "probable": (1,)}[tail]
+    mark = probable if tail == "probable" else extreme
+    doubt = np.zeros(len(values), np.bool_) if unlike is None else unlike
+    found = [_one_tail((contig, start, end), values, sign, mark(sign * values, share), doubt) for sign in signs]
+    if tail == "probable":
+        found = [replace(part, strength=np.rint(1000 * part.value).astype(np.int64)) for part in found]
     joined = [np.concatenate([getattr(part, field) for part in found]) for field in Calls.__dataclass_fields__]
     order = np.lexsort((joined[2], joined[1], joined[0]))
     return Calls(*(array[order] for array in joined))
 
 
-def _one_tail(contig: NDArray[np.int32], start: Int, end: Int, values: Float, sign: int, share: float) -> Calls:
-    """Call one end of the distribution: the largest values times ``sign``."""
-    size = sign * values
-    rows = np.flatnonzero(extreme(size, share))
+def _one_tail(
+    place: tuple[NDArray[np.int32], Int, Int], values: Float, sign: int, marked: Bools, unlike: Bools
+) -> Calls:
+    """Call one end of the distribution: the marked windows, the largest values times ``sign``."""
+    (contig, start, end), size = place, sign * values
+    rows = np.flatnonzero(marked)
     if len(rows) == 0:
-        none, whole = np.empty(0, np.int32), np.empty(0, np.int64)
-        return Calls(none, whole, whole, whole, whole, np.empty(0), whole, np.empty(0, np.bool_), whole)
+        none, whole, bare = np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.bool_)
+        return Calls(none, whole, whole, whole, whole, np.empty(0), whole, bare, whole, bare)
     apart = np.ones(len(rows), np.bool_)
     reach = _reach(contig[rows], end[rows])
     apart[1:] = (np.diff(contig[rows]) != 0) | (start[rows][1:] > reach[:-1])
@@ -131,7 +183,7 @@ def _one_tail(contig: NDArray[np.int32], start: Int, end: Int, values: Float, si
     peak = rows[by_size[np.searchsorted(group[by_size], np.arange(len(first)))]]
     median = float(np.nanmedian(size))
     largest = float(np.nanmax(size))
-    strength = np.rint(1000 * ((size[peak] - median) / (largest - median))).astype(np.int64)
+    strength = np.rint(1000 * ((size[peak] - median) / max(largest - median, TINY))).astype(np.int64)
     return Calls(
         contig=contig[rows][first],
         start=start[rows][first],
@@ -142,6 +194,7 @@ def _one_tail(contig: NDArray[np.int32], start: Int, end: Int, values: Float, si
         strength=strength,
         low=np.full(len(first), sign < 0),
         windows=np.bincount(group),
+        doubtful=unlike[peak],
     )
 
 
@@ -222,7 +275,8 @@ def call_lines(contigs: Sequence[str], calls: Calls, label: str, colours: tuple[
     rows = []
     for at in range(len(calls)):
         name = contigs[calls.contig[at]]
-        rgb = ",".join(str(part) for part in colours[0 if calls.low[at] else 1])
+        colour = GREY if calls.doubtful[at] else colours[0 if calls.low[at] else 1]
+        rgb = ",".join(map(str, colour))
         start, end = int(calls.start[at]), int(calls.end[at])
         columns = [name, start, end, f"{printable} {calls.value[at]:.3g}", calls.strength[at], ".",
                    calls.peak_start[at], calls.peak_end[at], rgb]  # fmt: skip

@@ -56,6 +56,8 @@ def track_page(result: Result, track: DrawnTrack) -> str:
 def calls_page(result: Result, track: DrawnTrack) -> str:
     """Explain the calls of one score."""
     outliers = catalogue()[track.score].outliers
+    if outliers is not None and outliers.tail == "probable":
+        return _ascii(_probable_text(track, outliers.share) + _calls_end(result, track))
     which = "" if outliers is None else f": the {_TAILS[outliers.tail]} {outliers.share:.3g} of them"
     text = f"""<h2>Description</h2>
 <p>Calls of {escape(track.name)} mark the windows whose value is extreme among those of the whole scan{which}. Windows
@@ -66,11 +68,31 @@ that overlap or touch are joined. A call is the tail of a distribution, not a te
 extreme window; the name tells its value; the score goes from 0 at the genome's median to 1000 at its most extreme
 window. A click shows the end of the distribution and the number of windows joined.</p>
 
-<h2>Methods</h2>
+"""
+    return _ascii(text + _calls_end(result, track))
+
+
+def _probable_text(track: DrawnTrack, share: float) -> str:
+    """Explain calls of probabilities."""
+    return f"""<h2>Description</h2>
+<p>Calls of {escape(track.name)} mark the most probable windows: as many as are expected to be wrong in no more than
+{100 * share:.3g}% of them, if the probabilities and the prior of the scan are right. Windows that overlap or touch are
+joined.</p>
+
+<h2>Display conventions</h2>
+<p>The thick part is the most probable window; the name tells its probability, and the score is 1000 times that. Grey
+calls are doubtful: the window with its surroundings is unlike the simulations that the network was trained on.</p>
+
+"""
+
+
+def _calls_end(result: Result, track: DrawnTrack) -> str:
+    """Say where a score is explained, and whose run it is."""
+    text = f"""<h2>Methods</h2>
 <p>{escape(track.title)}: see the page of the track {escape(track.name)} for the definition and its references.</p>
 """
     rows = [("Track", f"{track.name}, calls"), *_populations(result.run, track.populations)]
-    return _ascii(text + _run(result, rows) + _credits(result.run))
+    return text + _run(result, rows) + _credits(result.run)
 
 
 def container_page(result: Result, title: str, text: str, members: Sequence[DrawnTrack]) -> str:

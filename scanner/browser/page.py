@@ -21,6 +21,7 @@ import numpy as np
 
 from scanner import __version__
 from scanner.browser import page_html
+from scanner.browser.bed import probable
 from scanner.browser.bigwig import Tiling
 from scanner.browser.drawn import DrawnTrack
 from scanner.browser.page_numbers import POINTS, RANKED, Overview, evenly, pack, spearman
@@ -205,6 +206,8 @@ def _limits(values: np.ndarray[Any, np.dtype[np.float64]], track: DrawnTrack) ->
     known = values[np.isfinite(values)]
     if tail is None or track.calls is None or len(known) == 0:
         return [None, None]
+    if tail.tail == "probable":
+        return [None, float(known[probable(known, tail.share)].min(initial=1.0))]
     low, high = (float(bound) for bound in np.quantile(known, [tail.share, 1 - tail.share]))
     return [None if tail.tail == "high" else low, None if tail.tail == "low" else high]
 
