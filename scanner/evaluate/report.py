@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,52 +100,49 @@ def table(metrics: dict[str, Any]) -> str:
 
 def _measured(metrics: dict[str, Any]) -> list[str]:
     """Set what was measured of one value."""
-    overall = metrics["overall"]
-    width = max(map(len, overall)) + 2
-    lines = ["", "".ljust(width) + "".join(title.rjust(12) for title in _COLUMNS)]
-    for name, row in overall.items():
-        lines.append(name.ljust(width) + "".join(_text(row.get(key)).rjust(12) for key in _COLUMNS.values()))
+    lines = _overall(metrics, _COLUMNS)
     for name, gap in metrics["paired"].items():
         if gap["ln_rmse"] is not None:
             error = f"{gap['ln_rmse']:+.4f} (standard error {gap['se']:.4f})"
             lines += ["", f"ln-RMSE of the network less that of {name}: {error}"]
-    for by, rows in metrics["strata"].items():
-        cells = [
-            [
-                row["stratum"],
-                row[NETWORK]["windows"],
-                *(row[each].get("ln_rmse") for each in overall),
-                *(row[NETWORK].get(key) for key in ("bias_log10", "coverage")),
-            ]
-            for row in rows
-        ]
-        lines += ["", *_block(f"ln-RMSE by {_TITLES.get(by, by)}", [*overall, "bias", "covered"], cells)]
-    return lines
+    return lines + _strata(metrics, ("ln-RMSE", "ln_rmse"), {"bias": "bias_log10", "covered": "coverage"})
 
 
 def _told(metrics: dict[str, Any]) -> list[str]:
     """Set what was measured of classes."""
-    overall = metrics["overall"]
-    width = max(map(len, overall)) + 2
-    lines = ["", "".ljust(width) + "".join(title.rjust(19) for title in _CLASS_COLUMNS)]
-    for name, row in overall.items():
-        lines.append(name.ljust(width) + "".join(_text(row.get(key)).rjust(19) for key in _CLASS_COLUMNS.values()))
+    lines = _overall(metrics, _CLASS_COLUMNS)
     for name, rows in metrics["confusion"].items():
         counted = zip(metrics["classes"], rows, strict=True)
         cells = [[each, sum(row), *(100 * count / max(1, sum(row)) for count in row)] for each, row in counted]
         lines += ["", *_block(f"{name}: % told (columns) of true (rows)", metrics["classes"], cells)]
+    own = {"false": "false", "calibration error": "calibration_error"}
+    return lines + _strata(metrics, ("accuracy", "accuracy"), own)
+
+
+def _overall(metrics: dict[str, Any], columns: Mapping[str, str]) -> list[str]:
+    """Set every measure, title to key, of every estimate."""
+    overall = metrics["overall"]
+    left, width = max(map(len, overall)) + 2, max(12, *(len(title) + 2 for title in columns))
+    lines = ["", " " * left + "".join(title.rjust(width) for title in columns)]
+    for name, row in overall.items():
+        lines.append(name.ljust(left) + "".join(_text(row.get(key)).rjust(width) for key in columns.values()))
+    return lines
+
+
+def _strata(metrics: dict[str, Any], measure: tuple[str, str], own: Mapping[str, str]) -> list[str]:
+    """Set one measure, title and key, of every estimate by stratum, and beside it more measures of the network."""
+    (title, key), overall, lines = measure, metrics["overall"], []
     for by, rows in metrics["strata"].items():
         cells = [
             [
                 row["stratum"],
                 row[NETWORK]["windows"],
-                *(row[each]["accuracy"] for each in overall),
-                row[NETWORK]["false"],
-                row[NETWORK]["calibration_error"],
+                *(row[each].get(key) for each in overall),
+                *(row[NETWORK].get(other) for other in own.values()),
             ]
             for row in rows
         ]
-        lines += ["", *_block(f"accuracy by {_TITLES.get(by, by)}", [*overall, "false", "calibration error"], cells)]
+        lines += ["", *_block(f"{title} by {_TITLES.get(by, by)}", [*overall, *own], cells)]
     return lines
 
 
