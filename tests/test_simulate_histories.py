@@ -130,11 +130,11 @@ def test_a_scale_multiplies_all_diversity(tmp_path: Path, text: str, pairs: list
 
 
 def test_bottlenecks_are_scaled_too() -> None:
-    from scanner.simulate.histories import _scaled
+    from scanner.simulate.histories import scaled
 
     plain = msprime.Demography.isolated_model([500])
     plain.add_instantaneous_bottleneck(time=300, strength=400, population=0)
-    assert _scaled(plain, 3).events[0].strength == 1200
+    assert scaled(plain, 3).events[0].strength == 1200
 
 
 def test_populations_and_histories_are_drawn_by_weight(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One neutral simulation by msprime.
+"""One simulation: a genealogy, with or without a sweep, and mutations on it by msprime.
 
 References
 ----------
@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.errors import InputError
+from scanner.errors import InputError, RunError, UsageError
+from scanner.simulate.forward import forward_sweep
+from scanner.simulate.genealogy import Setting, neutral
 from scanner.simulate.histories import draw_history, engine, one_line
 from scanner.simulate.recipe import Hotspots, Recipe
+from scanner.simulate.sweeps import Selected, draw_sweep
 
 if TYPE_CHECKING:
-    import msprime
+    import tskit
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -40,7 +43,9 @@ class Simulation:
     alleles
         (sites, haplotypes) int8: 0 ancestral, 1 derived; every site segregates.
     parameters
-        What was drawn: ``size``, ``history``, ``mutation_rate``, ``recombination_rate`` (its mean) and more.
+        What was drawn: ``size``, ``history``, ``mutation_rate``, ``recombination_rate`` (its mean) and more; for the
+        task ``sweep`` also ``class`` (a place in `scanner.simulate.sweeps.CLASSES`) and, but for the neutral one,
+        ``alpha``, ``s``, and what `scanner.simulate.forward.forward_sweep` says of the sweep.
     map_start, map_rate
         The recombination map: rate per bp and generation from each start (bp) on.
     """
@@ -86,6 +91,8 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
         Where msprime is not installed.
     InputError
         Where msprime refuses what the recipe asks for.
+    RunError
+        Where a sweep does not come about.
     """
     rng = np.random.default_rng(np.random.SeedSequence([recipe.seed, index]))
     demography, population, parameters = draw_history(recipe.histories, rng)
@@ -97,9 +104,22 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
     starts, rates = _map(recipe.hotspots, rate, length, rng)
     haplotypes = round(recipe.haplotypes.draw(rng))
     seeds = rng.integers(1, 2**31, size=2)
-    sample = population, haplotypes
+    setting = Setting(demography, population, haplotypes, length, starts, rates, recipe.discrete)
+    selected: Selected | None = None
+    if recipe.sweep is not None:
+        selected, known = draw_sweep(recipe.sweep, parameters["size"], length, rng)
+        parameters |= known
     try:
-        found, alleles = _run(recipe, demography, sample, (starts, rates, length), (mutation, seeds))
+        if selected is None:
+            trees = neutral(setting, int(seeds[0]))
+        else:
+            trees, facts = forward_sweep(setting, selected, rng)
+            parameters |= facts
+        found, alleles = _mutated(trees, mutation, recipe.discrete, int(seeds[1]))
+    except UsageError:
+        raise
+    except RunError as error:
+        raise RunError(f"recipe {recipe.name}: simulation {index}: {error}") from error
     except Exception as error:  # msprime's errors have no common base
         raise InputError(
             f"recipe {recipe.name}: msprime refuses simulation {index}, history {parameters['history'] + 1:.0f}: "
@@ -117,42 +137,15 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
     return Simulation(length, positions, alleles[kept], drawn, starts, rates)
 
 
-def _run(
-    recipe: Recipe,
-    demography: msprime.Demography,
-    sample: tuple[str, int],
-    track: tuple[Float, Float, int],
-    mutations: tuple[float, Int],
-) -> tuple[Float, NDArray[np.int8]]:
-    """Run msprime; give the positions of its sites, (sites,) bp, and the alleles, (sites, haplotypes).
-
-    Parameters
-    ----------
-    recipe, demography
-        What is simulated.
-    sample
-        Population, and number of haplotypes.
-    track
-        Starts and rates of the recombination map, and the length.
-    mutations
-        Mutation rate, and the seeds of genealogies and mutations.
-    """
+def _mutated(trees: tskit.TreeSequence, rate: float, discrete: bool, seed: int) -> tuple[Float, NDArray[np.int8]]:
+    """Throw mutations on a genealogy; give the positions of sites, (sites,) bp, and alleles, (sites, haplotypes)."""
     msprime = engine()
-    (population, haplotypes), (starts, rates, length), (rate, seeds) = sample, track, mutations
-    trees = msprime.sim_ancestry(
-        [msprime.SampleSet(haplotypes, population=population, ploidy=1)],
-        demography=demography,
-        recombination_rate=msprime.RateMap(position=[*starts, length], rate=rates),
-        discrete_genome=recipe.discrete,
-        random_seed=int(seeds[0]),
-        record_provenance=False,
-    )
     mutated = msprime.sim_mutations(
         trees,
         rate=rate,
-        discrete_genome=recipe.discrete,
+        discrete_genome=discrete,
         model=msprime.BinaryMutationModel(),
-        random_seed=int(seeds[1]),
+        random_seed=seed,
         record_provenance=False,
     )
     return mutated.sites_position, mutated.genotype_matrix().astype(np.int8)

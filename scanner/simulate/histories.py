@@ -59,6 +59,25 @@ def check_histories(histories: tuple[History, ...]) -> None:
                 _check_population(demography, population, history)
 
 
+def check_alone(histories: tuple[History, ...]) -> None:
+    """Refuse histories of more than one population, in which no sweep is simulated.
+
+    Raises
+    ------
+    InputError
+        For the first of them.
+    """
+    for number, history in enumerate(histories, 1):
+        if history.kind in ("demes", "stdpopsim"):
+            populations = _known_model(history).num_populations
+            if populations > 1:
+                source = history.texts["file" if history.kind == "demes" else "model"]
+                raise InputError(
+                    f"history {number}: {source} has {populations} populations; sweeps are simulated in one alone, so "
+                    "name a history of one"
+                )
+
+
 def draw_history(
     histories: tuple[History, ...], rng: np.random.Generator
 ) -> tuple[msprime.Demography, str, dict[str, float]]:
@@ -79,7 +98,7 @@ def draw_history(
         drawn |= change_times(drawn)
         demography, population = _piecewise(drawn), "pop_0"
     else:
-        demography = _scaled(_known_model(history), drawn.get("scale", 1.0))
+        demography = scaled(_known_model(history), drawn.get("scale", 1.0))
         population = history.populations[int(rng.integers(len(history.populations)))]
         _check_population(demography, population, history)
     today = next(item.initial_size for item in demography.populations if item.name == population)
@@ -156,18 +175,26 @@ def _from_stdpopsim(species: str, model: str) -> msprime.Demography:
     return found
 
 
-def _scaled(demography: msprime.Demography, scale: float) -> msprime.Demography:
-    """Multiply all sizes and times by one number: the same genealogies, longer by that much."""
+def scaled(demography: msprime.Demography, scale: float) -> msprime.Demography:
+    """Multiply all sizes and times by one number: the same genealogies, longer by that much.
+
+    Parameters
+    ----------
+    demography
+        A history, which stays as it is.
+    scale
+        The number.
+    """
     if scale == 1.0:
         return demography
-    scaled = copy.deepcopy(demography)
-    for item in [*scaled.populations, *scaled.events]:
+    changed = copy.deepcopy(demography)
+    for item in [*changed.populations, *changed.events]:
         for name, power in _SCALED.items():
             value: Any = getattr(item, name, None)
             if value is not None:
                 setattr(item, name, value * (scale if power == 1 else 1 / scale))
-    scaled.migration_matrix = demography.migration_matrix / scale
-    return scaled
+    changed.migration_matrix = demography.migration_matrix / scale
+    return changed
 
 
 def _check_population(demography: msprime.Demography, population: str, history: History) -> None:

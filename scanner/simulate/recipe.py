@@ -14,8 +14,9 @@ from scanner.catalogue import catalogue_folder
 from scanner.errors import InputError, UsageError
 from scanner.simulate.fields import Fields
 from scanner.simulate.priors import Prior
+from scanner.simulate.sweeps import SECTIONS, Sweep, read_sweep
 
-TASKS = ("recombination", "demography")
+TASKS = ("recombination", "demography", "sweep")
 HISTORIES = {
     "constant": {"size"},
     "piecewise": {"sizes", "times", "durations", "reference_size"},
@@ -134,6 +135,8 @@ class Recipe:
         From genome to VCF.
     network, training
         Tables for the network and its training.
+    sweep
+        Selective sweeps; None: everything is neutral.
     """
 
     name: str
@@ -151,17 +154,19 @@ class Recipe:
     observation: Observation = field(default_factory=Observation)
     network: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    sweep: Sweep | None = None
 
 
 _SECTIONS: Mapping[str, set[str]] = {
     "": {"name", "task", "seed", "simulations", "sequence", "sample", "history", "mutation", "recombination",
-         "observation", "network", "training"},
+         "observation", "network", "training", "sweep"},
     "sequence": {"length", "max_rho", "discrete"},
     "sample": {"haplotypes"},
     "mutation": {"rate"},
     "recombination": {"rate", "hotspots"},
     "recombination.hotspots": {"share", "spacing", "width", "intensity"},
     "observation": {"haplotypes", "missing", "error", "switch", "singletons_lost", "min_maf", "unphased"},
+    **SECTIONS,
 }  # fmt: skip
 
 
@@ -256,6 +261,7 @@ def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
         observation=_observation(fields.table(table, "observation", {}), fields),
         network=fields.table(table, "network", {}),
         training=fields.table(table, "training", {}),
+        sweep=read_sweep(fields, table, task),
     )
 
 

@@ -17,7 +17,8 @@ from scanner.errors import OutputError, UsageError
 from scanner.files import write_text
 from scanner.parts import PartStore
 from scanner.simulate.coalescent import Simulation, simulate_one
-from scanner.simulate.histories import check_histories
+from scanner.simulate.forward import forward_engine
+from scanner.simulate.histories import check_alone, check_histories
 from scanner.simulate.kept import keep, overridden
 from scanner.simulate.recipe import Recipe, parse_recipe, read_recipe, read_text
 from scanner.workers import Mapper
@@ -114,6 +115,8 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
         del plain[name]
     for history in plain["histories"]:
         history["texts"].pop("file", None)  # what it holds is there too, and it may lie elsewhere tomorrow
+    if recipe.sweep is None:
+        del plain["sweep"]  # sets that were made before there were sweeps are found again
     return {"format": FORMAT, **plain}
 
 
@@ -147,6 +150,9 @@ def open_set(
     recipe = parse_recipe(text, where, recipe_file.parent)
     if not _is_ours(folder, recipe, where):
         check_histories(recipe.histories)
+        if recipe.sweep is not None:
+            forward_engine()
+            check_alone(recipe.histories)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -178,7 +184,7 @@ def _is_ours(folder: Path, recipe: Recipe, where: str) -> bool:
 def _simulators() -> dict[str, str]:
     """Name the versions of what simulates."""
     found = {}
-    for library in ("msprime", "tskit", "demes", "stdpopsim"):
+    for library in ("msprime", "fwdpy11", "tskit", "demes", "stdpopsim"):
         try:
             found[library] = version(library)
         except PackageNotFoundError:

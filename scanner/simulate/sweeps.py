@@ -1,0 +1,180 @@
+"""Selective sweeps: what a recipe says of them, and what is drawn for one simulation.
+
+The fitnesses of the three genotypes are 1, 1 + s and 1 + 2 s: s is the advantage of one copy of the allele, as in
+discoal and most tables of results; msprime's s is twice it. Strength is alpha = 2 N s, where N is the number of
+diploids today, also where the population was smaller when the allele swept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scanner.errors import InputError
+from scanner.simulate.fields import Fields
+from scanner.simulate.priors import Prior
+
+CLASSES = ("neutral", "hard", "hard_linked", "soft", "soft_linked")
+"""Classes of sweep simulations; a simulation's parameter ``class`` is the place in this list."""
+SECTIONS = {
+    "sweep": {"parts", "classes", "alpha", "s", "age", "start_frequency", "final_frequency"},
+    "sweep.classes": set(CLASSES),
+}
+"""Tables of a recipe, and their fields."""
+WEAKEST = 20.0
+"""Least alpha: weaker alleles hardly ever fix, and leave little behind."""
+STRONGEST = 0.5
+"""Largest s."""
+LARGEST_START = 0.9
+"""Largest frequency from which a soft sweep starts."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a recipe says of sweeps.
+
+    Parameters
+    ----------
+    parts
+        Equal parts of a simulation, an odd number: a sweep in the middle one is *here*, in any other one *linked*.
+    classes
+        How often each of `CLASSES` is simulated, relative to the others.
+    alpha, s
+        Strength, one of the two; see the top of the module.
+    age
+        Generations since the allele reached its final frequency; from then on it is neutral.
+    start_frequency
+        Frequency at which a neutral allele becomes favoured, in soft sweeps.
+    final_frequency
+        Frequency at which selection ends; 1: fixation.
+    """
+
+    parts: int
+    classes: Mapping[str, float]
+    alpha: Prior | None
+    s: Prior | None
+    age: Prior
+    start_frequency: Prior | None
+    final_frequency: Prior
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The sweep of one simulation.
+
+    Parameters
+    ----------
+    advantage
+        Of one copy of the allele: s.
+    age
+        Generations since the allele reached its final frequency.
+    start
+        Frequency at which a neutral allele became favoured; None: it was a new mutation.
+    final
+        Frequency at which selection ended.
+    low, high
+        bp between which the allele lies.
+    """
+
+    advantage: float
+    age: float
+    start: float | None
+    final: float
+    low: float
+    high: float
+
+
+def read_sweep(fields: Fields, recipe: dict[str, Any], task: str) -> Sweep | None:
+    """Read the table ``[sweep]`` of a recipe, which the task ``sweep`` needs and no other has.
+
+    Parameters
+    ----------
+    fields
+        Takes fields out.
+    recipe
+        The whole recipe.
+    task
+        What it is for.
+
+    Raises
+    ------
+    InputError
+        For anything that is missing, unknown or makes no sense.
+    """
+    where = fields.where
+    if task != "sweep":
+        if "sweep" in recipe:
+            raise InputError(f"{where}: the table [sweep] belongs to task 'sweep', not '{task}'")
+        return None
+    table = fields.table(recipe, "sweep")
+    parts = fields.whole(table, "sweep.parts", 3)
+    if parts % 2 == 0:
+        raise InputError(f"{where}: sweep.parts must be odd, so that there is a middle one, not {parts}")
+    if ("alpha" in table) == ("s" in table):
+        raise InputError(f"{where}: [sweep] needs 'alpha' or 's', one of the two")
+    strength = {
+        "alpha": fields.prior(table, "sweep.alpha", low=WEAKEST) if "alpha" in table else None,
+        "s": fields.prior(table, "sweep.s", low=1e-6, high=STRONGEST) if "s" in table else None,
+    }
+    classes = _classes(fields, table.get("classes", {}))
+    start = None
+    if "start_frequency" in table or any(name.startswith("soft") for name in classes):
+        start = fields.prior(table, "sweep.start_frequency", high=LARGEST_START)
+    final, age = (
+        fields.prior({name: default, **table}, f"sweep.{name}", high=high)
+        for name, default, high in (("final_frequency", 1, 1.0), ("age", 0, 1e6))
+    )
+    least = final.range[0]
+    if least <= (0 if start is None else start.range[1]):
+        raise InputError(f"{where}: sweep.final_frequency must be above any start_frequency, not {least:g}")
+    return Sweep(parts, classes, **strength, age=age, start_frequency=start, final_frequency=final)
+
+
+def _classes(fields: Fields, table: Any) -> dict[str, float]:
+    """Read how often each class is simulated; those that are not named are not, where any is."""
+    fields.known(table, "sweep.classes")
+    if not table:
+        return dict.fromkeys(CLASSES, 1.0)
+    return {name: fields.number(table, f"sweep.classes.{name}", 1.0) for name in CLASSES if name in table}
+
+
+def draw_sweep(
+    sweep: Sweep, size: float, length: int, rng: np.random.Generator
+) -> tuple[Selected | None, dict[str, float]]:
+    """Draw the class of a simulation, and its sweep.
+
+    Everything is drawn from its prior whatever the class, and before anything is simulated, so that no value is rarer
+    because its simulations fail more often.
+
+    Parameters
+    ----------
+    sweep
+        What the recipe says.
+    size, length
+        Diploids today, and bp of the simulation.
+    rng
+        Draws everything.
+
+    Returns
+    -------
+    The sweep (None: neutral), and what is known of it before it is simulated: ``class``, ``alpha``, ``s``.
+    """
+    names, weights = list(sweep.classes), np.array(list(sweep.classes.values()))
+    name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    strength = (sweep.s or sweep.alpha or Prior("choice", (0.0,))).draw(rng)
+    advantage = strength if sweep.s is not None else strength / (2 * size)
+    age, final = sweep.age.draw(rng), sweep.final_frequency.draw(rng)
+    start = None if sweep.start_frequency is None else sweep.start_frequency.draw(rng)
+    middle = sweep.parts // 2
+    elsewhere = int(rng.integers(sweep.parts - 1))
+    elsewhere += elsewhere >= middle
+    known = {"class": float(CLASSES.index(name))}
+    if name == "neutral":
+        return None, known
+    part = elsewhere if name.endswith("_linked") else middle
+    low, high = length * part / sweep.parts, length * (part + 1) / sweep.parts
+    selected = Selected(advantage, age, start if name.startswith("soft") else None, final, low, high)
+    return selected, {**known, "alpha": 2 * size * advantage, "s": advantage}
