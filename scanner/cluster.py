@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import re
 import secrets
@@ -20,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scanner import provenance
-from scanner.errors import RunError, UsageError
+from scanner.errors import UsageError
+from scanner.watch import Jobs
 
 if TYPE_CHECKING:
     from dask_jobqueue.slurm import SLURMCluster
@@ -31,14 +31,9 @@ SIGHT = 5.0
 """Seconds that a network file system has to show what another machine wrote."""
 SUSPICIONS = 10
 """Workers of Slurm that may die over the same part: most of them are killed for reasons of the cluster's own."""
-LOOK = 15.0
-"""Seconds between two questions to Slurm after jobs whose workers have not appeared."""
-LOST = 6
-"""Jobs of Slurm that may end in a row before any worker appears."""
 _ALIKE = ("popscan", "python", "cyvcf2", "dask", "distributed", "numba", "numpy", "pysam")
 _WALLTIME = re.compile(r"(?:(\d+)-)?(\d{1,2}):([0-5]\d):([0-5]\d)")
 _MARK = ".seen-by-all-"
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -263,80 +258,6 @@ def start_slurm(stack: contextlib.ExitStack, slurm: Slurm, tasks: int) -> tuple[
     cluster.adapt(minimum_jobs=0, maximum_jobs=max(1, min(slurm.jobs, tasks)), target_duration="500ms")
     client: Client = stack.enter_context(Client(cluster))
     return client, Jobs(cluster, slurm.logs).look
-
-
-class Jobs:
-    """Replaces jobs of Slurm that ended before their workers appeared: Dask would wait for them for ever.
-
-    Parameters
-    ----------
-    cluster
-        Who submits them.
-    logs
-        Folder for what they print.
-    """
-
-    def __init__(self, cluster: SLURMCluster, logs: Path) -> None:
-        """Begin to watch."""
-        self._cluster, self._logs = cluster, logs
-        self._joined: set[str | None] = set()
-        self._lost = 0
-        self._looked = time.monotonic()
-
-    def look(self) -> None:
-        """Look, now and then, at what became of them.
-
-        Raises
-        ------
-        RunError
-            Where one after the other ends before any worker appears.
-        """
-        if time.monotonic() - self._looked < LOOK:
-            return
-        self._looked = time.monotonic()
-        jobs, present = self._cluster.sync(self._state)
-        self._joined |= {job for name, job in jobs.items() if name in present}
-        lost = self._ended({name: job for name, job in jobs.items() if job not in self._joined})
-        self._lost = 0 if present else self._lost + len(lost)
-        if self._lost >= LOST:
-            raise RunError(
-                f"{self._lost} jobs of Slurm ended one after the other before a worker appeared: what they printed "
-                f"stands in {self._logs}; finished parts are kept"
-            )
-        if lost:
-            _log.warning("jobs of Slurm ended before their workers appeared, and are replaced: %s", ", ".join(lost))
-            self._cluster.sync(self._replace, lost)
-
-    async def _state(self) -> tuple[dict[str, str | None], set[str]]:
-        """Give the jobs' numbers by their workers' names, and the workers that are there."""
-        return {name: job.job_id for name, job in self._cluster.workers.items()}, self._cluster.observed
-
-    @staticmethod
-    def _ended(jobs: dict[str, str | None]) -> list[str]:
-        """List the workers whose jobs Slurm does not know any more, or did not take when it has none of the others."""
-        listed = _listed_jobs() if jobs else None
-        if listed is None:
-            return []
-        if listed & set(jobs.values()):
-            listed.add(None)
-        return [name for name, job in jobs.items() if job not in listed]
-
-    async def _replace(self, names: list[str]) -> None:
-        """Forget the jobs of these workers; Dask then finds that they are lacking."""
-        for name in names:
-            job = self._cluster.workers.pop(name, None)
-            if job is not None:
-                await job.close()
-
-
-def _listed_jobs() -> set[str | None] | None:
-    """List the jobs of this user that wait or run; None where Slurm does not answer."""
-    call = ["squeue", "--noheader", "--format=%A", f"--user={os.getuid()}"]
-    try:
-        done = subprocess.run(call, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return set(done.stdout.split()) if done.returncode == 0 else None
 
 
 def slurm_cluster() -> type[SLURMCluster]:

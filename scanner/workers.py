@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scanner.cluster import Shared, Slurm, check_workers, guarded, start_slurm
 from scanner.errors import RunError, UsageError
+from scanner.watch import SHORT, Company, Losses, look_at_processes
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -29,8 +30,6 @@ Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 AHEAD = 2
 """Tasks a worker that are submitted at a time: enough to keep it busy, few enough for any genome."""
 
-LOOK = 2.0
-"""Seconds between two looks at what became of the workers."""
 PAUSE = 0.02
 """Seconds between two looks at whether a task is done."""
 PATIENCE = 10
@@ -94,16 +93,15 @@ def workers(
     with _quiet(), contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
         if scheduler is None:
             with _no_collection():
-                client = _start(stack, last, min(threads, tasks), scratch)
+                client, look = _start(stack, last, min(threads, tasks), scratch)
             _log.info("workers: %d processes on this machine", min(threads, tasks))
-            yield lambda function, items: _spread(client, function, items)
+            yield lambda function, items: _spread(client, function, items, look=look)
             return
         terms = stack.enter_context(shared.terms())
-        watched: dict[str, Any] = {}
         if isinstance(scheduler, Slurm):
             with _no_collection():
                 client, look = start_slurm(stack, scheduler, tasks)
-            watched = {"expected": scheduler.jobs, "look": look}
+            watched: dict[str, Any] = {"expected": scheduler.jobs, "look": look}
             _log.info(
                 "workers: up to %d jobs of Slurm, %s for %s", scheduler.jobs, scheduler.memory, scheduler.walltime
             )
@@ -112,6 +110,7 @@ def workers(
                 client = _connect(stack, scheduler)
             _check_offered(client, scheduler, resources or {})
             check_workers(client, scheduler, terms)
+            watched = {"look": Company(client, scheduler).look}
             _log.info("workers: Dask cluster at %s, %d workers", scheduler, len(client.nthreads()))
         checked = partial(partial, guarded, terms)
         yield lambda function, items: _spread(client, checked(function), items, choosy=True, **watched)
@@ -185,7 +184,9 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _start(stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: int, scratch: Path) -> Client:
+def _start(
+    stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: int, scratch: Path
+) -> tuple[Client, Callable[[], None]]:
     """Start processes on this machine; where the work fails, they stop in the middle of theirs.
 
     Parameters
@@ -196,6 +197,10 @@ def _start(stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: i
         Ends after ``stack``: no further Ctrl-C is heard until they have stopped.
     processes, scratch
         Their number, and the folder for Dask's own files.
+
+    Returns
+    -------
+    Their client, and what is to be called now and then while it is waited for.
     """
     from distributed import Client, LocalCluster
 
@@ -203,23 +208,27 @@ def _start(stack: contextlib.ExitStack, last: contextlib.ExitStack, processes: i
         last.enter_context(interrupts_wait(drop=True))
         for nanny in cluster.workers.values() if kind is not None else ():
             nanny.close_gracefully()  # it starts no other process in place of the one that ends now
-            if nanny.pid is not None:
-                os.kill(nanny.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                if nanny.pid is not None:
+                    os.kill(nanny.pid, signal.SIGKILL)
 
     with _deaf_children():
-        cluster = LocalCluster(
-            n_workers=processes,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",  # None would try Dask's usual port, and warn where another run has it
-            memory_limit=0,
-            local_directory=str(scratch),
-            silence_logs=logging.CRITICAL,
-        )
+        try:
+            cluster = LocalCluster(
+                n_workers=processes,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # None would try Dask's usual port, and warn where another run has it
+                memory_limit=0,
+                local_directory=str(scratch),
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            raise RunError(f"a worker process was killed when it was started, {SHORT}") from error
         stack.enter_context(cluster)
         client: Client = stack.enter_context(Client(cluster))
         stack.push(stop)
-    return client
+    return client, partial(look_at_processes, cluster, set())
 
 
 def _connect(stack: contextlib.ExitStack, address: str) -> Client:
@@ -274,7 +283,7 @@ def _spread(
     waiting = iter(items)
     slots = AHEAD * max(1, expected, sum(client.nthreads().values()))
     running = as_completed()
-    losses = _Losses(client)
+    losses = Losses(client)
 
     def submit() -> None:
         for task in waiting:
@@ -294,10 +303,7 @@ def _spread(
                 "the connection with the Dask scheduler was lost; finished parts are kept: run the same command again"
             ) from error
         except KilledWorker as error:
-            raise RunError(
-                "a worker process died three times over the same part, most likely for lack of memory: "
-                "use fewer --threads, or a machine with more memory; finished parts are kept"
-            ) from error
+            raise RunError(f"a worker process died three times over the same part, {SHORT}") from error
         losses.names.pop(str(future.key), None)
         future.release()
         losses.tell()
@@ -317,27 +323,6 @@ def _arriving(running: Any, look: Callable[[], None]) -> Iterator[Any]:
             yield next(running)
         else:
             time.sleep(PAUSE)
-
-
-class _Losses:
-    """Logs which tasks are computed again because their worker was lost."""
-
-    def __init__(self, client: Client) -> None:
-        self.names: dict[str, str] = {}
-        self._client = client
-        self._told = self._looked = time.time()
-
-    def tell(self) -> None:
-        """Look, now and then, at what became of the workers."""
-        if time.time() - self._looked < LOOK:
-            return
-        self._looked = time.time()
-        for when, event in self._client.get_events("all"):
-            if when > self._told and isinstance(event, dict) and event.get("action") == "remove-worker":
-                again = [self.names[key] for key in event.get("processing-tasks", ()) if key in self.names]
-                if again:
-                    _log.warning("worker %s was lost: part %s is computed again", event.get("worker"), ", ".join(again))
-                self._told = when
 
 
 @contextlib.contextmanager

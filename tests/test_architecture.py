@@ -21,7 +21,8 @@ LAYERS = {
     1: {"alignment", "windows", "haplotypes", "scores", "statistics", "channels", "data"},
     2: {
         "bgzf", "browser", "candidates", "catalogue", "cluster", "decode", "files", "genes", "logs", "network", "parts",
-        "populations", "provenance", "reference", "result", "simulate", "table", "trees", "vcf", "workers", "zarr",
+        "populations", "provenance", "reference", "result", "simulate", "table", "trees", "vcf", "watch", "workers",
+        "zarr",
     },
     3: {
         "check", "check_hub", "check_result", "check_tables", "compare", "compute", "demography", "estimate",
@@ -37,8 +38,8 @@ LAYER = {name: layer for layer, names in LAYERS.items() for name in names}
 ONLY = {
     "allel": set[str](),
     "dask": {"cluster", "workers"},
-    "dask_jobqueue": {"cluster"},
-    "distributed": {"cluster", "workers"},
+    "dask_jobqueue": {"cluster", "watch"},
+    "distributed": {"cluster", "watch", "workers"},
     "fwdpy11": {"simulate"},
     "demes": {"simulate"},
     "jax": {"network"},

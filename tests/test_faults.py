@@ -5,6 +5,7 @@ Moments and places are drawn from the number of the case.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from fuzzing import Ended, Server, faults_of_end, serving
 from scanning import Several, several, tables
@@ -200,6 +202,76 @@ def test_a_place_where_nothing_can_be_written(case: Case) -> None:
     assert (ended.code, "/proc/popscan cannot be made or written" in ended.err) == (1, True)
 
 
+def begun(case: Case, *words: object) -> subprocess.Popen[str]:
+    """Begin a scan in a process of its own, which may have others."""
+    given = ["scan", "input.vcf.gz", "-p", "populations.tsv", "--out", "out", *OPTIONS, *words]
+    code = (
+        "import sys; from scanner import partition, watch, workers; partition.PART_RECORDS = (60, 60)\n"
+        "workers.PATIENCE, watch.RESTARTS = 60, 5\n"
+        "from scanner.cli import main; sys.exit(main())"
+    )
+    call = [sys.executable, "-c", code, *map(str, given)]
+    return subprocess.Popen(call, cwd=case.folder, stderr=subprocess.PIPE, text=True)
+
+
+def until_there_are(parts: int, case: Case, client: subprocess.Popen[str]) -> None:
+    """Wait for the first parts of a scan, or for its end."""
+    until = time.monotonic() + 90
+    while len(list((case.out / ".popscan").glob("parts/part-*.json"))) < parts and client.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def workers_of(client: subprocess.Popen[str]) -> list[psutil.Process]:
+    """List the processes that a scan has started to compute."""
+    found = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(client.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                found += [process] if any("spawn_main" in word for word in process.cmdline()) else []
+    return found
+
+
+def kill(process: psutil.Process) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+@pytest.mark.parametrize("number", range(70, 74))
+def test_a_process_killed_while_it_computes(case: Case, whole: dict[str, bytes], number: int) -> None:
+    """As by a system that is out of memory: another is started in its place."""
+    draw = random.Random(number)
+    client = begun(case, "--threads", 2)
+    until_there_are(draw.randrange(8), case, client)
+    found = workers_of(client)
+    for victim in draw.sample(found, min(draw.randint(1, 2), len(found))):
+        kill(victim)
+    _, err = client.communicate(timeout=90)
+    assert "Traceback" not in err
+    if client.returncode:  # it was not even ready
+        assert err.count("\n") == 1, err
+        assert "a worker process was killed when it was started, most likely for lack of memory" in err
+        finishes(case, whole)
+    assert made(case.out) == whole
+
+
+@pytest.mark.parametrize("ready", [False, True], ids=["at the start", "later"])
+def test_processes_killed_whenever_there_is_one(case: Case, whole: dict[str, bytes], ready: bool) -> None:
+    client = begun(case, "--threads", 2, "--log-file", "log")
+    log, until = case.folder / "log", time.monotonic() + 90
+    while client.poll() is None:
+        assert time.monotonic() < until
+        if not ready or (log.exists() and "workers: 2 processes" in log.read_text()):
+            for victim in workers_of(client):
+                kill(victim)
+        time.sleep(0.01)
+    _, err = client.communicate()
+    assert (client.returncode, err.count("\n")) == (1, 1), err
+    said = "worker processes were killed 5 times" if ready else "a worker process was killed when it was started"
+    assert f"{said}, most likely for lack of memory: use fewer --threads" in err
+    finishes(case, whole)
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """Start a scheduler and two workers by hand, as on a cluster; the scheduler is the first process."""
@@ -229,18 +301,8 @@ def test_processes_of_a_cluster_killed(
 ) -> None:
     """The client says that the scheduler is gone; another worker takes the work of one that is gone."""
     address, processes = cluster
-    given = ["scan", "input.vcf.gz", "-p", "populations.tsv", "--out", "out", "--scheduler", address, *OPTIONS]
-    code = (
-        "import sys; from scanner import partition, workers; partition.PART_RECORDS = (60, 60); workers.PATIENCE = 60\n"
-        "from scanner.cli import main; sys.exit(main())"
-    )
-    client = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, given)], cwd=case.folder, stderr=subprocess.PIPE, text=True
-    )
-    until = time.monotonic() + 90
-    while not any((case.out / ".popscan").glob("parts/*.json")) and client.poll() is None:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    client = begun(case, "--scheduler", address)
+    until_there_are(1, case, client)
     processes[victim].kill()
     _, err = client.communicate(timeout=90)
     assert client.returncode == 0 or victim == 0, err

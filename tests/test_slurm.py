@@ -19,7 +19,7 @@ import fake_slurm
 import pytest
 from scanning import Several, popscan, scanned, several, tables
 
-from scanner import cluster, partition, scan
+from scanner import cluster, partition, scan, watch
 from scanner.cluster import Slurm
 from scanner.errors import RunError, UsageError
 
@@ -121,19 +121,19 @@ def test_jobs_that_end_at_their_start_end_the_scan(
     """As on nodes without Python: the scan says where to look, and waits for no worker for ever."""
     import dask
 
-    monkeypatch.setattr(cluster, "LOOK", 0.5)
+    monkeypatch.setattr(watch, "LOOK", 0.5)
     out = tmp_path / "out"
     with dask.config.set({"jobqueue.slurm.python": "/nowhere/python"}):
         failed = popscan("scan", data.vcf, "--out", out, *SCAN, "--slurm", "--jobs", 2, "--log-file", tmp_path / "log")
     assert failed.code == 1
     assert failed.sentence == (
-        f"{cluster.LOST} jobs of Slurm ended one after the other before a worker appeared: what they printed stands in "
+        f"{watch.LOST} jobs of Slurm ended one after the other before a worker appeared: what they printed stands in "
         f"{out / '.popscan' / 'slurm'}; finished parts are kept"
     )
     assert "/nowhere/python: No such file" in (out / ".popscan" / "slurm" / "popscan-all.out").read_text()
-    assert len(fake_slurm.jobs(slurm)) == cluster.LOST
+    assert len(fake_slurm.jobs(slurm)) == watch.LOST
     log = (tmp_path / "log").read_text()
-    assert log.count("jobs of Slurm ended before their workers appeared, and are replaced") == cluster.LOST // 2 - 1
+    assert log.count("jobs of Slurm ended before their workers appeared, and are replaced") == watch.LOST // 2 - 1
 
 
 def test_jobs_that_fail_now_and_then_are_replaced(
@@ -142,7 +142,7 @@ def test_jobs_that_fail_now_and_then_are_replaced(
     """The first three jobs find no Python, later ones do."""
     import dask
 
-    monkeypatch.setattr(cluster, "LOOK", 0.5)
+    monkeypatch.setattr(watch, "LOOK", 0.5)
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\n[ $(wc -l < {slurm}/jobs) -gt 3 ] && exec {sys.executable} "$@"\n')
     python.chmod(0o755)
@@ -181,19 +181,19 @@ class Submitted:
 def test_which_jobs_are_replaced(
     listed: set[str | None] | None, observed: set[str], kept: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "LOOK", 0)
-    monkeypatch.setattr(cluster, "_listed_jobs", lambda: None if listed is None else set(listed))
+    monkeypatch.setattr(watch, "LOOK", 0)
+    monkeypatch.setattr(watch, "_listed_jobs", lambda: None if listed is None else set(listed))
     submitted = Submitted({"a": "1", "b": "2", "c": None}, observed)
-    cluster.Jobs(submitted, Path("logs")).look()
+    watch.Jobs(submitted, Path("logs")).look()
     assert set(submitted.workers) == kept
 
 
 def test_a_worker_that_appears_begins_a_new_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs may fail all night as long as others work; a job whose worker has come and gone is Dask's to replace."""
-    monkeypatch.setattr(cluster, "LOOK", 0)
-    monkeypatch.setattr(cluster, "LOST", 2)
-    monkeypatch.setattr(cluster, "_listed_jobs", lambda: {"0"})
-    jobs = cluster.Jobs(submitted := Submitted({}, set()), Path("logs"))
+    monkeypatch.setattr(watch, "LOOK", 0)
+    monkeypatch.setattr(watch, "LOST", 2)
+    monkeypatch.setattr(watch, "_listed_jobs", lambda: {"0"})
+    jobs = watch.Jobs(submitted := Submitted({}, set()), Path("logs"))
 
     def look(names: str, *observed: str) -> None:
         submitted.__init__({name: f"job {name}" for name in names}, set(observed))  # type: ignore[misc]

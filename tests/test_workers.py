@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from scanning import Several, popscan, scanned, several, tables
 
-from scanner import cluster, partition, scan, workers
+from scanner import cluster, partition, scan, watch, workers
 from scanner.cluster import Shared
 from scanner.errors import InputError, RunError, UsageError
 
@@ -167,6 +167,20 @@ def test_a_scheduler_that_goes_away_is_said_so(tmp_path: Path, capfd: pytest.Cap
             list(results)
     closing.join()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_cluster_that_lost_all_its_workers_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(watch, "LOOK", 0.1)
+    monkeypatch.setattr(watch, "DESERTED", 1.0)
+    with LocalCluster(n_workers=1, dashboard_address="127.0.0.1:0", processes=False, silence_logs=50) as deserted:
+        address = deserted.scheduler_address
+        with workers.workers(1, address, tmp_path, 2) as mapper:
+            assert list(mapper(abs, [-1])) == [1]
+            deserted.scale(0)
+            with pytest.raises(RunError, match=f"cluster at {address} has had no workers for 1 s: start some with"):
+                list(mapper(time.sleep, [5, 5]))
 
 
 def test_tasks_are_submitted_in_bounded_batches(tmp_path: Path) -> None:
@@ -329,7 +343,7 @@ def test_one_of_three_workers_is_killed(
 
     address, processes = three_by_hand
     monkeypatch.setattr(scan, "compute", slow_compute)
-    monkeypatch.setattr(workers, "LOOK", 0)
+    monkeypatch.setattr(watch, "OFTEN", 0)
     out, log = tmp_path / "out", tmp_path / "scan.log"
 
     def kill() -> None:

@@ -19,7 +19,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from scanning import popscan, scanned, several, tables
 
-from scanner import cluster, scan
+from scanner import scan, watch
 from scanner.cluster import slurm_cluster
 
 pytestmark = pytest.mark.clients
@@ -158,7 +158,7 @@ def test_jobs_that_end_at_their_start_end_the_scan(
     import dask
 
     assert slurm.is_dir()
-    monkeypatch.setattr(cluster, "LOOK", 1)
+    monkeypatch.setattr(watch, "LOOK", 1)
     data, out = several(tmp_path, contigs=4, records=100), tmp_path / "out"
     with dask.config.set({"jobqueue.slurm.python": "/nowhere/python"}):
         failed = popscan("scan", data.vcf, "--out", out, *SCAN, "--slurm", "--jobs", 2, "--memory", "500MB")
