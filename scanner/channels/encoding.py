@@ -196,11 +196,12 @@ def encode(positions: Int, haplotypes: Haplotypes, encoding: Encoding, polarised
         split[apart] = np.arange(apart.sum())
         planes = planes._replace(third=~haplotypes.known[sites[apart]])
     _arrange(haplotypes.derived, haplotypes.known, columns, encoding.polarised, planes)
-    _fill_sites(at, columns, encoding.polarised, values)
+    fill_gaps(at, values)
+    _fill_sites(columns, encoding.polarised, values)
     carriers = columns.derived if encoding.polarised else columns.minor
     panel = Panel(planes.second, planes.known, columns.known == haplotypes.size, carriers, haplotypes.size)
     _fill_sides(at, panel, columns.minor, values[:, len(_SITE) : _LINKAGE])
-    fill_lags(panel, values[:, _LINKAGE:_COMMON])
+    fill_lags(panel, np.array(LAGS), values[:, _LINKAGE:_COMMON])
     common = COMMON * columns.minor >= columns.known
     values[:, _COMMON] = common
     fill_common(panel, at, np.flatnonzero(common), values[:, _COMMON + 1 : _SHARING])
@@ -261,14 +262,26 @@ def _arrange(
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill_sites(positions: Int, columns: _Columns, polarised: bool, values: Single) -> None:  # pragma: no cover
-    """Fill the channels of single sites, and the distances to their neighbours."""
-    sites = len(positions)
-    for at in range(sites):
+def fill_gaps(positions: Int, values: Single) -> None:  # pragma: no cover - compiled
+    """Fill the first two columns with the distances to the next and to the previous site: log10 of bp, less 2.
+
+    Parameters
+    ----------
+    positions
+        (sites,) bp, rising.
+    values
+        (sites, 2 or more) float32; what has no neighbour keeps its value.
+    """
+    for at in range(len(positions) - 1):
+        gap = min(max(positions[at + 1] - positions[at], 1), MAX_GAP)
+        values[at, 0] = values[at + 1, 1] = np.float32(math.log10(gap) - 2.0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_sites(columns: _Columns, polarised: bool, values: Single) -> None:  # pragma: no cover - compiled
+    """Fill the other channels of single sites."""
+    for at in range(len(columns.sites)):
         row = values[at]
-        if at + 1 < sites:
-            gap = min(max(positions[at + 1] - positions[at], 1), MAX_GAP)
-            row[0] = values[at + 1, 1] = np.float32(math.log10(gap) - 2.0)
         derived, known, minor = columns.derived[at], columns.known[at], columns.minor[at]
         row[2] = np.float32((derived if polarised else minor) / known)
         row[3] = np.float32(2 * minor * (known - minor) / (known * (known - 1)))

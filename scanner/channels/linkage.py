@@ -36,7 +36,6 @@ COMMON_REACH = 192
 """A pair of common sites has no more used sites than this from one to the other."""
 COMMON_MEASURES = ("r2", "four_gametes", "distance", "pairs")
 """What is measured of the common sites in a bin."""
-_LAGS = np.array(LAGS)
 _COMMON_LAGS = np.array([[lags.start, lags.stop, lags.step] for lags in COMMON_LAGS])
 _TILE = 128  # sites that one step works on: their channels stay in the processor's cache
 _CHUNK = 16  # sites that the first step of a search looks at, and each further one at twice as many
@@ -78,13 +77,15 @@ class _Row(NamedTuple):
 
 
 @numba.njit(cache=True, nogil=True)
-def fill_lags(panel: Panel, values: Single) -> None:  # pragma: no cover - compiled
-    """Correlate every site with those at `LAGS` to its right.
+def fill_lags(panel: Panel, distances: Int, values: Single) -> None:  # pragma: no cover - compiled
+    """Correlate every site with those at some lags to its right.
 
     Parameters
     ----------
     panel
         The sites.
+    distances
+        (lags,) int64 sites from one to the other of a pair, rising.
     values
         (sites, 2 x lags) float32, filled: corrected r2 at every lag, then whether all four gametes are seen. With m
         haplotypes known at both sites the correction is (r2 - 1/m) / (1 - 1/m); 0 where a site of the pair does not
@@ -96,17 +97,17 @@ def fill_lags(panel: Panel, values: Single) -> None:  # pragma: no cover - compi
     row = _Row(counts[0], counts[1], counts[2], counts[3], single[0], single[1])
     for begin in range(0, sites, _TILE):
         end = min(begin + _TILE, sites)
-        complete = bool(panel.complete[begin : min(end + _LAGS[-1], sites)].all())
-        for column in range(len(_LAGS)):
-            lag = _LAGS[column]
+        complete = bool(panel.complete[begin : min(end + distances[-1], sites)].all())
+        for column in range(len(distances)):
+            lag = distances[column]
             width = max(min(end, sites - lag) - begin, 0)
             _gametes(panel, begin, begin + lag, width, complete, row)
             _correlate(width, row)
             for index in range(width):
                 values[begin + index, column] = row.r2[index]
-                values[begin + index, column + len(_LAGS)] = row.flag[index]
+                values[begin + index, column + len(distances)] = row.flag[index]
             for site in range(begin + width, end):
-                values[site, column] = values[site, column + len(_LAGS)] = np.float32(0)
+                values[site, column] = values[site, column + len(distances)] = np.float32(0)
 
 
 def fill_common(panel: Panel, positions: Int, sites: Int, values: Single) -> None:
