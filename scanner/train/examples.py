@@ -23,7 +23,7 @@ from scanner.simulate.observe import Observed, observe
 from scanner.simulate.priors import Prior, read_prior
 from scanner.simulate.recipe import Recipe
 from scanner.simulate.sets import SimulationSet
-from scanner.train.targets import TARGETS, target_name
+from scanner.train.targets import PARTS, TARGETS, target_name
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -147,7 +147,7 @@ def view(recipe: Recipe, *, flank: int, windows: int) -> View:
         raise InputError(f"recipe {recipe.name}: network: {error}") from error
     return View(
         encoding=how,
-        parts=int(network.get("parts", 5)),
+        parts=int(network.get("parts", PARTS)),
         windows=windows,
         target=target_name(recipe),
         lengths=read_prior(training.get("windows", 50_000), f"recipe {recipe.name}: training.windows", low=100),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.errors import InputError
+from scanner.simulate import sweeps
 from scanner.simulate.coalescent import Simulation
 from scanner.simulate.recipe import Recipe
 
@@ -23,6 +24,8 @@ Truth = Callable[[Simulation, Int, Int], Float]
 
 UNIT = {"ln": 1.0, "log10": math.log(10)}
 """Natural logarithm of the number whose logarithm is 1."""
+PARTS = 5
+"""Parts of a window that are pooled apart, unless a recipe says ``network.parts``."""
 EPOCHS = 3
 """Sizes of a history that is learned."""
 
@@ -122,6 +125,8 @@ def target_name(recipe: Recipe) -> str:
         raise InputError(f"recipe {recipe.name}: network.target {chosen!r} is not known: there is {', '.join(known)}")
     if chosen == "history":
         _check_epochs(recipe)
+    if chosen == "sweep":
+        _check_classes(recipe)
     return str(chosen)
 
 
@@ -133,6 +138,21 @@ def _check_epochs(recipe: Recipe) -> None:
                 f"recipe {recipe.name}: history {number}: a network that learns histories needs piecewise ones of "
                 f"{EPOCHS} sizes"
             )
+
+
+def _check_classes(recipe: Recipe) -> None:
+    """Refuse sweeps that are not simulated in all classes, or not in the parts that the network pools."""
+    missing = [name for name in sweeps.CLASSES if recipe.sweep is None or name not in recipe.sweep.classes]
+    if missing:
+        raise InputError(
+            f"recipe {recipe.name}: a network that tells sweeps needs simulations of every class, and there is no "
+            f"{missing[0]}"
+        )
+    parts = recipe.network.get("parts", PARTS)
+    if recipe.sweep is not None and parts != recipe.sweep.parts:
+        raise InputError(
+            f"recipe {recipe.name}: network.parts is {parts!r} and sweep.parts {recipe.sweep.parts}: give the same"
+        )
 
 
 def _rate(simulation: Simulation, start: Int, end: Int) -> Float:
@@ -152,6 +172,11 @@ def _history(simulation: Simulation, start: Int, _end: Int) -> Float:
     times = sorted(drawn[f"times-{number}"] for number in range(1, EPOCHS))
     numbers = [drawn["sizes-0"], times[0], drawn["sizes-1"], times[1], drawn["sizes-2"]]
     return np.tile(np.log10(numbers), (len(start), 1))
+
+
+def _sweep(simulation: Simulation, start: Int, _end: Int) -> Float:
+    """Give 1 for the class that was simulated: the same for all windows."""
+    return np.tile(np.eye(len(sweeps.CLASSES))[int(simulation.parameters["class"])], (len(start), 1))
 
 
 def _logarithm(score: str, of: str) -> Value:
@@ -183,6 +208,13 @@ TARGETS: Mapping[str, Target] = {
             _logarithm("log_n2", "diploids"),
         ),
         _history,
+    ),
+    "sweep": Target(
+        "sweep",
+        "Hard and soft selective sweeps, here or nearby, from phased haplotypes",
+        (),
+        _sweep,
+        tuple(f"sweep_{name}" for name in sweeps.CLASSES),
     ),
 }
 """What ``network.target`` of a recipe may be."""
