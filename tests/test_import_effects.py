@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_architecture import ROOT, SOURCES, imports, report
 
-LAZY = ("allel", "distributed", "jax", "keras", "msprime", "tensorflow", "tskit")
+LAZY = ("allel", "distributed", "fwdpy11", "jax", "keras", "msprime", "tensorflow", "tskit")
 OPTIONAL = ("jax", "keras", "tensorflow")  # extras of the package: a machine may lack them
 
 # What other people's packages do when imported is not ours to mend: they come first, then the state is taken, then

@@ -113,16 +113,12 @@ def forward_sweep(
     Raises
     ------
     RunError
-        Where the allele does not reach its final frequency in `ATTEMPTS` attempts.
+        Where no neutral allele has the frequency, or none reaches its final one, in `ATTEMPTS` attempts.
     """
     plan = make_plan(setting, selected)
     fast = setting.faster(plan.factor)
     size = int(diploids(fast, np.array([plan.onset - HAIR]))[0])
-    if selected.start is None:
-        ancient, carriers, site = None, np.zeros(1, np.int64), float(rng.uniform(selected.low, selected.high))
-    else:
-        ancient = neutral(fast, _seed(rng), haplotypes=2 * size, time=float(plan.onset))
-        carriers, site = standing(ancient, selected, rng)
+    ancient, carriers, site = _beginning(fast, selected, size, float(plan.onset), rng)
     evolved, watch, attempts = _until_reached(fast, plan, (size, carriers, site), selected.final, rng)
     age = plan.age if plan.fixed else float(plan.onset - len(watch.counts))
     trees = _sampled(fast, evolved, ancient, float(plan.onset), age, rng)
@@ -137,6 +133,20 @@ def forward_sweep(
     return _slower(trees, plan.factor), facts
 
 
+def _beginning(
+    fast: Setting, selected: Selected, size: int, onset: float, rng: np.random.Generator
+) -> tuple[tskit.TreeSequence | None, Int, float]:
+    """Choose the first carriers and their site; standing variation needs the genealogy of everybody too."""
+    if selected.start is None:
+        return None, np.zeros(1, np.int64), float(rng.uniform(selected.low, selected.high))
+    for _ in range(ATTEMPTS):
+        ancient = neutral(fast, _seed(rng), haplotypes=2 * size, time=onset)
+        found = standing(ancient, selected, rng)
+        if found is not None:
+            return ancient, *found
+    raise RunError(f"no neutral allele of frequency {selected.start:.3g} came up: change sweep.start_frequency")
+
+
 def _until_reached(
     fast: Setting, plan: Plan, founders: tuple[int, Int, float], final: float, rng: np.random.Generator
 ) -> tuple[Any, _Watch, int]:
@@ -147,7 +157,10 @@ def _until_reached(
         evolve(population, parameters, watch, _seed(rng))
         if watch.reached:
             return population, watch, attempt
-    raise RunError(f"an allele with s = {plan.advantage / plan.factor:.3g} was lost {ATTEMPTS} times: make it stronger")
+    raise RunError(
+        f"an allele with s = {plan.advantage / plan.factor:.3g} did not reach its final frequency in {ATTEMPTS} "
+        "attempts: make it stronger"
+    )
 
 
 def found_population(fast: Setting, advantage: float, size: int, carriers: Int, site: float) -> Any:

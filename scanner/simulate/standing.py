@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.errors import RunError
 from scanner.simulate.sweeps import Selected
 
 if TYPE_CHECKING:
@@ -15,13 +14,13 @@ if TYPE_CHECKING:
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
-PLACES, ROUNDS = 10, 40
-"""Places that are looked at together, and how often others are drawn."""
+PLACES = 10
+"""Places that are looked at."""
 ALIKE = 0.05
 """Relative difference of frequencies that count as the same."""
 
 
-def standing(trees: tskit.TreeSequence, selected: Selected, rng: np.random.Generator) -> tuple[Int, float]:
+def standing(trees: tskit.TreeSequence, selected: Selected, rng: np.random.Generator) -> tuple[Int, float] | None:
     """Choose an allele that arose by neutral mutation and now has a given frequency.
 
     Places are drawn between the bounds of the sweep. Branches above as many samples as the frequency says, or nearly
@@ -38,25 +37,18 @@ def standing(trees: tskit.TreeSequence, selected: Selected, rng: np.random.Gener
 
     Returns
     -------
-    (carriers,) samples with the allele, and its place in bp.
-
-    Raises
-    ------
-    RunError
-        Where there is no such branch.
+    (carriers,) samples with the allele, and its place in bp; None where there is no such branch at the places drawn.
     """
     wanted = max(1, round((selected.start or 0) * trees.num_samples))
-    for _ in range(ROUNDS):
-        places = rng.uniform(selected.low, selected.high, PLACES)
-        found = [_branches(trees.at(place), wanted) for place in places]
-        weights = np.array([lengths.sum() for _, lengths in found])
-        if weights.any():
-            chosen = int(rng.choice(PLACES, p=weights / weights.sum()))
-            nodes, lengths = found[chosen]
-            node = int(rng.choice(nodes, p=lengths / lengths.sum()))
-            carriers = np.fromiter(trees.at(places[chosen]).samples(node), np.int64)
-            return carriers, float(places[chosen])
-    raise RunError(f"no standing variation of frequency {selected.start:.3g} came up: change sweep.start_frequency")
+    places = rng.uniform(selected.low, selected.high, PLACES)
+    found = [_branches(trees.at(place), wanted) for place in places]
+    weights = np.array([lengths.sum() for _, lengths in found])
+    if not weights.any():
+        return None
+    chosen = int(rng.choice(PLACES, p=weights / weights.sum()))
+    nodes, lengths = found[chosen]
+    node = int(rng.choice(nodes, p=lengths / lengths.sum()))
+    return np.fromiter(trees.at(places[chosen]).samples(node), np.int64), float(places[chosen])
 
 
 def _branches(tree: tskit.Tree, wanted: int) -> tuple[Int, Float]:
