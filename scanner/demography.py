@@ -7,6 +7,7 @@ history it gets wrong in every window, and that does not go away with their numb
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,8 +33,6 @@ FILES = f"{TASK}.*demes.yaml"
 """Names of the demes files of a result, as a pattern."""
 BLOCK = 5_000_000
 """bp: stretches of a chromosome of this length are taken to be independent of each other."""
-HALF = 1.6448536269514722
-"""Standard deviations on each side of a normal mean that hold 90%."""
 UNNAMED = "population"
 """Deme of all samples together, where populations are not named."""
 
@@ -129,13 +128,13 @@ class History:
         return "\n".join(lines) + "\n"
 
 
-def average(values: Float, half: Float, block: Int) -> Estimate:
+def average(values: Float, half: Float, block: Int, scale: float) -> Estimate:
     """Join what windows say of one number.
 
-    Of a window's squared error, the squared half-width of its interval, one part differs between windows, and
-    shrinks as they are averaged; it is seen in their spread. The rest is what the network gets wrong about the
-    history as a whole, and stays. How far the first part shrinks is told by the means of blocks, between which
-    linkage does not reach.
+    Of a window's squared error, which the network foretells, one part differs between windows and shrinks as they
+    are averaged; it is seen in their spread. The rest is what the network gets wrong about the history as a whole,
+    and stays. How far the first part shrinks is told by the means of blocks, between which linkage does not reach.
+    The interval is as many standard deviations wide as the windows' own.
 
     Parameters
     ----------
@@ -145,6 +144,8 @@ def average(values: Float, half: Float, block: Int) -> Estimate:
         (windows,) half the width of their 90% intervals.
     block
         (windows,) number of the stretch in which each lies, from 0 on.
+    scale
+        Standard deviations that half a window's interval is wide, by the network's calibration.
 
     Returns
     -------
@@ -156,10 +157,10 @@ def average(values: Float, half: Float, block: Int) -> Estimate:
 
     Examples
     --------
-    >>> average(np.array([3.0, 5.0]), np.array([2.0, 2.0]), np.array([0, 0]))
+    >>> average(np.array([3.0, 5.0]), np.array([2.0, 2.0]), np.array([0, 0]), 1.6)
     Estimate(value=4.0, low=2.0, high=6.0)
     """
-    mean, whole = float(values.mean()), float(((half / HALF) ** 2).mean())
+    mean, whole = float(values.mean()), float(((half / scale) ** 2).mean())
     count = np.bincount(block)
     blocks = len(count)
     error = whole
@@ -167,7 +168,7 @@ def average(values: Float, half: Float, block: Int) -> Estimate:
         away = np.bincount(block, weights=values - mean) / len(values)
         sampling = float((away**2).sum()) * blocks / (blocks - 1)
         error = max(0.0, whole - float(values.var(ddof=1))) + sampling
-    reach = HALF * error**0.5
+    reach = scale * error**0.5
     return Estimate(mean, mean - reach, mean + reach)
 
 
@@ -217,12 +218,20 @@ def joined(record: Mapping[str, Any], table: Table) -> list[History]:
     network = network_of(record)
     if network is None:
         return []
+    scales = record["models"][network].get("intervals")
+    if not isinstance(scales, dict) or not all(_is_scale(scales.get(name)) for name in SCORES):
+        return []
     groups = [score["populations"] for score in record["scores"] if score["name"] == SCORES[0]]
-    found = (_join(table, network, populations) for populations in groups)
+    found = (_join(table, network, populations, scales) for populations in groups)
     return [history for history in found if history is not None]
 
 
-def _join(table: Table, network: str, populations: Sequence[str]) -> History | None:
+def _is_scale(value: object) -> bool:
+    """Tell positive numbers; other things stand in a run.json that was tampered with."""
+    return isinstance(value, float) and 0 < value < math.inf
+
+
+def _join(table: Table, network: str, populations: Sequence[str], scales: Mapping[str, float]) -> History | None:
     """Join the windows of one population; None where none has a value, or a column was taken away."""
 
     def column(name: str) -> Float:
@@ -233,10 +242,8 @@ def _join(table: Table, network: str, populations: Sequence[str]) -> History | N
     if not kept.any():
         return None
     block = blocks_of(table, kept)
-    numbers = {
-        name: average(column(name)[kept], (column(f"{name}_high") - column(f"{name}_low"))[kept] / 2, block)
-        for name in SCORES
-    }
+    half = {name: (column(f"{name}_high") - column(f"{name}_low"))[kept] / 2 for name in SCORES}
+    numbers = {name: average(column(name)[kept], half[name], block, scales[name]) for name in SCORES}
     unlike = float((column(f"{network}_out_of_range")[kept] > FAR).mean())
     return History("".join(populations), network, int(kept.sum()), int(block.max()) + 1, unlike, numbers)
 

@@ -177,6 +177,7 @@ class Networks:
                 "priors": {item.name: prior for item, prior in zip(spec.classes, priors, strict=True)},
                 "haplotypes": list(spec.ranges.get("haplotypes", ())),
                 "members": len(spec.seeds),
+                "intervals": {output.name: output.interval for output in spec.outputs},
                 "versions": dict(spec.versions),
                 "licence": spec.licence,
                 "thinned": {name: {"from": d.out_of, "to": d.size} for name, d in drawn if d.thinned},

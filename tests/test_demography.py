@@ -11,7 +11,7 @@ from scanning import popscan
 
 from scanner import demography
 from scanner.catalogue import track
-from scanner.demography import BLOCK, HALF, SCORES, Estimate, History, average, blocks_of
+from scanner.demography import BLOCK, SCORES, Estimate, History, average, blocks_of
 from scanner.simulate.histories import draw_history
 from scanner.simulate.recipe import read_recipe
 from scanner.table import Table
@@ -35,11 +35,11 @@ def looks(rng: np.random.Generator, windows: int, per_block: int) -> tuple[np.nd
 @pytest.mark.parametrize("per_block", [1, 3, 8])
 def test_intervals_of_averages_hold_nine_of_ten(per_block: int) -> None:
     rng = np.random.default_rng(per_block)
-    half = np.full(100 * per_block, HALF * np.sqrt(0.3**2 + 0.4**2 + 0.2**2))
+    half = np.full(100 * per_block, 1.645 * np.sqrt(0.3**2 + 0.4**2 + 0.2**2))
     found = []
     for _ in range(2000):
         errors, block = looks(rng, 100 * per_block, per_block)
-        found.append(average(3.5 + errors, half, block))
+        found.append(average(3.5 + errors, half, block, 1.645))
     covered = np.mean([one.low <= 3.5 <= one.high for one in found])
     assert covered == pytest.approx(0.9, abs=0.025)
     assert np.mean([one.high - one.low for one in found]) < 0.75 * 2 * half[0]
@@ -47,13 +47,13 @@ def test_intervals_of_averages_hold_nine_of_ten(per_block: int) -> None:
 
 def test_what_is_wrong_everywhere_does_not_average_away() -> None:
     half = np.full(500, 0.5)
-    found = average(np.full(500, 4.0), half, np.arange(500))
+    found = average(np.full(500, 4.0), half, np.arange(500), 1.5)
     assert (found.value, found.high - found.low) == pytest.approx((4.0, 1.0))
 
 
 def test_one_block_is_as_good_as_one_window() -> None:
     values = np.array([3.0, 3.4, 3.2])
-    found = average(values, np.array([0.3, 0.4, 0.5]), np.zeros(3, np.int64))
+    found = average(values, np.array([0.3, 0.4, 0.5]), np.zeros(3, np.int64), 1.5)
     assert found.value == pytest.approx(3.2)
     assert found.high - found.value == pytest.approx(np.sqrt((0.09 + 0.16 + 0.25) / 3))
 
@@ -133,12 +133,17 @@ def test_a_scan_without_such_a_network_has_no_histories(models: object) -> None:
 
 
 def test_a_population_without_all_columns_has_no_history() -> None:
-    record = {"models": {"d": {"task": "demography"}}, "scores": [{"name": "log_n0", "populations": ["A"]}]}
+    scales = dict.fromkeys(SCORES, 1.6)
+    entry = {"task": "demography", "intervals": scales}
+    record = {"models": {"d": entry}, "scores": [{"name": "log_n0", "populations": ["A"]}]}
     ends = [name + end for name in SCORES for end in ("", "_low", "_high")]
     columns = {f"{name}.A": np.full(3, 4.0) for name in (*ends, "d_out_of_range")}
     made = table([0, 0, 1], [0, 1000, 0], 1000)
     (found,) = demography.joined(record, replace(made, columns=columns))
     assert (found.population, found.windows, found.blocks) == ("A", 3, 2)
+    for other in ({}, {**scales, "log_t1": "1"}, {**scales, "log_n2": 0.0}, 3):
+        bad = {**record, "models": {"d": {**entry, "intervals": other}}}
+        assert demography.joined(bad, replace(made, columns=columns)) == []
     for name in columns:
         fewer = {other: values for other, values in columns.items() if other != name}
         assert demography.joined(record, replace(made, columns=fewer)) == []
