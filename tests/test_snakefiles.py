@@ -65,23 +65,43 @@ def test_a_bad_input_fails_the_job_and_its_log_says_why(scans: Path) -> None:
 
 
 POPSCAN = """#!{python}
-# popscan with parts of 60 records; the first job of chromosome 2 is killed once it has finished a part.
+# popscan with parts of 60 records; one job is killed, once, when it has finished a piece of its work.
 import os, pathlib, signal, sys
-from scanner import compute, jobarray, partition
+import {module} as module
+from scanner import partition
 from scanner.cli import main
 
 partition.PART_RECORDS = (60, 60)
 killed = pathlib.Path("killed")
-if "scan" in sys.argv and sys.argv[sys.argv.index("--part") + 1].startswith("3") and not killed.exists():
-    real = jobarray.compute
+if {job} and not killed.exists():
+    real = module.{step}
     def dying(task):
         if killed.exists():
             os.kill(os.getpid(), signal.SIGKILL)
         killed.touch()
         return real(task)
-    jobarray.compute = dying
+    module.{step} = dying
 sys.exit(main(sys.argv[1:]))
 """
+
+
+def deadly(folder: Path, *, job: str, module: str, step: str) -> Path:
+    """Put a popscan into a folder of which one job is killed at the second piece of its work; give the folder.
+
+    Parameters
+    ----------
+    folder
+        Made.
+    job
+        Python that tells from ``sys.argv`` which job it is.
+    module, step
+        The function that does a piece of work.
+    """
+    folder.mkdir()
+    command = folder / "popscan"
+    command.write_text(POPSCAN.format(python=sys.executable, module=module, job=job, step=step))
+    command.chmod(0o755)
+    return folder
 
 
 def test_a_genome_a_job_a_chromosome_one_of_them_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,24 +119,22 @@ def test_a_genome_a_job_a_chromosome_one_of_them_killed(tmp_path: Path, monkeypa
         "--window 100kb --step 10kb --statistics all", " ".join(options)
     )
     (folder / "config.yaml").write_text(config)
-    command = tmp_path / "bin" / "popscan"
-    command.parent.mkdir()
-    command.write_text(POPSCAN.format(python=sys.executable))
-    command.chmod(0o755)
-    first = snakemake(folder, "--keep-going", first=command.parent)
+    third = '"scan" in sys.argv and sys.argv[sys.argv.index("--part") + 1].startswith("3")'  # the first of chromosome 2
+    command = deadly(tmp_path / "bin", job=third, module="scanner.jobarray", step="compute")
+    first = snakemake(folder, "--keep-going", first=command)
     assert first.returncode != 0
     assert (folder / "killed").exists(), first.stderr
     parts = folder / "results" / "scan" / ".popscan" / "parts"
     before = {path.name: path.stat().st_mtime_ns for path in parts.glob("part-*.npz")}
     assert sorted(before) == [f"part-{number:06d}.npz" for number in range(4)]
-    second = snakemake(folder, "--rerun-incomplete", first=command.parent)
+    second = snakemake(folder, "--rerun-incomplete", first=command)
     assert second.returncode == 0, second.stderr
     assert tables(folder / "results" / "scan") == tables(tmp_path / "plain")
     assert "scanning: 2 parts" in (folder / "logs" / "2.log").read_text()
 
 
 def test_a_network_for_an_own_species_is_trained_and_scanned_with(tmp_path: Path) -> None:
-    """A tiny recipe takes the place of the example's."""
+    """A tiny recipe takes the place of the example's; the job that simulates is killed after half of it."""
     folder = tmp_path / "own_species"
     shutil.copytree(EXAMPLES / "own_species", folder)
     (folder / "data").mkdir()
@@ -125,7 +143,12 @@ def test_a_network_for_an_own_species_is_trained_and_scanned_with(tmp_path: Path
     data.vcf.with_name("input.vcf.gz.tbi").rename(folder / "data" / "people.vcf.gz.tbi")
     data.populations.write_text("".join(f"s{number}\tA\n" for number in range(12)))
     (folder / "recipe.toml").write_text(RECIPE)
-    done = snakemake(folder)
+    command = deadly(tmp_path / "bin", job='"simulate" in sys.argv', module="scanner.simulate.sets", step="make")
+    assert snakemake(folder, first=command).returncode != 0
+    (half,) = (folder / "results" / "simulations" / "shards").glob("*.npz")
+    made = half.stat().st_mtime_ns
+    done = snakemake(folder, "--rerun-incomplete", first=command)
+    assert half.stat().st_mtime_ns == made
     logs = "".join(path.read_text() for path in (folder / "logs").glob("*.log"))
     assert done.returncode == 0, done.stderr + logs
     assert (folder / "results" / "model" / "README.md").exists()
@@ -141,7 +164,7 @@ def test_the_example_recipe_is_one() -> None:
 
 
 def test_many_populations_become_one_hub(tmp_path: Path) -> None:
-    """The bundled sample's lists of samples are joined, and the hub is checked before it is copied."""
+    """Lists of the bundled samples are joined, the scan is killed while it draws, the hub is checked and copied."""
     folder, bundled = tmp_path / "hub", sample()
     shutil.copytree(EXAMPLES / "hub", folder)
     (folder / "data" / "samples").mkdir(parents=True)
@@ -154,7 +177,10 @@ def test_many_populations_become_one_hub(tmp_path: Path) -> None:
     (folder / "config.yaml").write_text(
         config.replace("--step 20kb", "--step 20kb --statistics tajimas_d,fst --region 20:1000001-1500000")
     )
-    done = snakemake(folder)
+    command = deadly(tmp_path / "bin", job='"scan" in sys.argv', module="scanner.publish", step="draw")
+    assert snakemake(folder, first=command).returncode != 0
+    assert not (folder / "public" / "hub.txt").exists()
+    done = snakemake(folder, "--rerun-incomplete", first=command)
     assert done.returncode == 0, done.stderr
     text = (folder / "public" / "hub.txt").read_text()
     assert "nobody@example.org" in text
