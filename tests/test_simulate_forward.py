@@ -17,7 +17,7 @@ from scanner.simulate import forward, pace
 from scanner.simulate.forward import forward_sweep
 from scanner.simulate.genealogy import Setting, neutral
 from scanner.simulate.joined import Genealogy, simplified, stacked
-from scanner.simulate.pace import Plan, duration, make_plan
+from scanner.simulate.pace import Plan, duration, make_plan, with_strength
 from scanner.simulate.standing import standing
 from scanner.simulate.sweeps import Selected
 
@@ -30,7 +30,7 @@ ALIKE = 2.5
 
 
 def sweep(*, age: float = 0.0, start: float | None = None, final: float = 1.0, s: float = ADVANTAGE) -> Selected:
-    return Selected(advantage=s, age=age, start=start, final=final, **MIDDLE)
+    return Selected(alpha=None, s=s, age=age, start=start, final=final, **MIDDLE)
 
 
 def stepwise(*changes: tuple[float, float]) -> msprime.Demography:
@@ -232,19 +232,34 @@ def test_standing_variation_is_found_as_mutation_would_have_put_it() -> None:
 
 def test_the_time_that_sweeps_take() -> None:
     taken = [forward_sweep(setting(), sweep(), np.random.default_rng([18, k]))[1]["duration"] for k in range(20)]
-    assert duration(sweep(), SIZE, SIZE) == pytest.approx(np.mean(taken), abs=3.5 * np.std(taken) / math.sqrt(20))
-    assert duration(sweep(s=0.1, start=0.5, final=0.75), SIZE, SIZE) == pytest.approx(math.log(3) / 0.1)
+    assert duration(sweep(), ADVANTAGE, SIZE, SIZE) == pytest.approx(
+        np.mean(taken), abs=3.5 * np.std(taken) / math.sqrt(20)
+    )
+    assert duration(sweep(start=0.5, final=0.75), 0.1, SIZE, SIZE) == pytest.approx(math.log(3) / 0.1)
 
 
 def test_how_fast_time_runs() -> None:
     strong = make_plan(setting(), sweep(s=1.0))
     assert (strong.factor, strong.advantage, strong.fixed) == (pace.STRONGEST, pace.STRONGEST, True)
     weak = make_plan(setting(), sweep(s=0.01, age=60))
-    assert (weak.factor, weak.advantage, weak.age) == (SIZE / pace.FEWEST, 0.01 * SIZE / pace.FEWEST, 30)
-    narrow = make_plan(setting(demography=stepwise((100, 200), (150, 3000))), sweep(s=0.05))
-    assert (narrow.factor, narrow.fixed) == (200 / pace.FEWEST, False)
+    assert [weak.factor, weak.advantage, weak.age] == pytest.approx([2, 0.02, 30])
+    narrow = make_plan(setting(demography=stepwise((10, 30), (15, 3000))), sweep(s=0.05))
+    assert (narrow.factor, narrow.fixed) == (pytest.approx(30 / pace.LEAST), False)
     large = setting(demography=msprime.Demography.isolated_model([1e9]))
     assert pace.diploids(large, np.zeros(1)).tolist() == [pace.MOST]
+
+
+def test_strength_is_twice_n_times_s() -> None:
+    weak = Selected(alpha=300.0, s=None, age=0.0, start=None, final=1.0, **MIDDLE)
+    assert with_strength(setting(), weak).s == pytest.approx(0.15, rel=1e-3)
+    assert with_strength(setting(), sweep(s=0.15)).alpha == pytest.approx(300)
+    for change in ((5, 300), (40, 300), (60, 5000), (1e6, 10)):
+        found = with_strength(setting(demography=stepwise(change)), weak)
+        assert found.s is not None
+        taken = duration(weak, found.s, SIZE if change[0] > 60 else change[1], SIZE)
+        share = min(1, change[0] / taken)
+        mean = 1 / (share / SIZE + (1 - share) / change[1])
+        assert 2 * mean * found.s == pytest.approx(300, rel=0.03)
 
 
 def test_the_same_seed_gives_the_same_sweep() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,7 +17,7 @@ from scanner.simulate import sets
 from scanner.simulate.coalescent import simulate_one
 from scanner.simulate.priors import Prior
 from scanner.simulate.recipe import Recipe, parse_recipe
-from scanner.simulate.sweeps import CLASSES, Sweep, draw_sweep
+from scanner.simulate.sweeps import CLASSES, SECTIONS, Sweep, draw_sweep
 
 HISTORY = '[[history]]\nkind = "constant"\nsize = { log_uniform = [500, 2000] }\n'
 SWEEP = changed(
@@ -40,13 +41,13 @@ def sweeps(*changes: tuple[str, str], folder: Path = Path()) -> Recipe:
 
 
 def drawn(count: int, *changes: tuple[str, str]) -> list[dict[str, float]]:
-    """Draw sweeps of a region of 5.5 kb among 600 diploids."""
+    """Draw sweeps of a region of 5.5 kb."""
     sweep = sweeps(*changes).sweep
     assert sweep is not None
     rng = np.random.default_rng(1)
     found = []
     for _ in range(count):
-        selected, known = draw_sweep(sweep, 600, 5500, rng)
+        selected, known = draw_sweep(sweep, 5500, rng)
         found.append({**known, **({} if selected is None else vars(selected))})
     return found
 
@@ -61,6 +62,28 @@ def test_a_recipe_says_what_it_says() -> None:
         start_frequency=Prior("uniform", (0.02, 0.2)),
         final_frequency=Prior("choice", (1.0,)),
     )
+
+
+def test_the_recipes_of_the_documentation_are_some() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "training.md").read_text()
+    table, constant, history = re.findall(
+        r"```toml\n(\[sweep\]\n.*?|# T7.*?|# in the place.*?)```", page, flags=re.DOTALL
+    )
+    for name in SECTIONS["sweep"] - {"s"}:
+        assert f"\n{name} = " in table, f"sweep.{name} is not documented"
+    assert sweeps((SWEEP[SWEEP.index("[sweep]") :], table)).sweep is not None
+    found = parse_recipe(constant, "docs/training.md")
+    assert (found.histories[0].numbers["size"], found.length) == (
+        Prior("choice", (12875.0,)),
+        Prior("choice", (1.1e6,)),
+    )
+    text = constant.split("[[history]]")[0] + history + constant[constant.index("[recombination]") :]
+    (sizes,) = parse_recipe(text, "docs/training.md").histories
+    assert [sizes.numbers[name].values for name in ("sizes-0", "sizes-1", "times-1")] == [
+        (22917.0,),
+        (2523.0,),
+        (858.0,),
+    ]
 
 
 def test_other_tasks_have_no_sweeps() -> None:
@@ -105,13 +128,10 @@ def test_centre_and_linked_sweeps_lie_where_they_should() -> None:
     assert all(count == pytest.approx(200, abs=50) for count in parts.values()), "on both sides, near and far alike"
 
 
-def test_strength_is_twice_n_times_the_advantage_of_one_copy() -> None:
-    for item in drawn(50):
-        if item["class"]:
-            assert item["advantage"] == item["s"] == pytest.approx(item["alpha"] / 1200)
-    for item in drawn(50, ("alpha = { uniform = [200, 300] }", "s = 0.125")):
-        if item["class"]:
-            assert (item["advantage"], item["alpha"]) == (0.125, pytest.approx(150))
+def test_strength_is_alpha_or_s() -> None:
+    assert {item["s"] for item in drawn(50) if item["class"]} == {None}
+    found = drawn(50, ("alpha = { uniform = [200, 300] }", "s = 0.125"))
+    assert {(item["s"], item["alpha"]) for item in found if item["class"]} == {(0.125, None)}
 
 
 REFUSED = {
@@ -209,6 +229,7 @@ def test_what_is_known_of_each_sweep(held: sets.SimulationSet) -> None:
             assert all(np.isnan(known[name]) for name in ("alpha", "age", "site", "start_frequency"))
             continue
         assert 200 <= known["alpha"] <= 300
+        assert known["s"] == pytest.approx(known["alpha"] / 1200, rel=2e-3)
         assert known["age"] in (0, 50)
         assert known["final_frequency"] == 1
         assert (2500 <= known["site"] < 3000) == (known["class"] in (1, 3))

@@ -45,7 +45,7 @@ class Simulation:
     parameters
         What was drawn: ``size``, ``history``, ``mutation_rate``, ``recombination_rate`` (its mean) and more; for the
         task ``sweep`` also ``class`` (a place in `scanner.simulate.sweeps.CLASSES`) and, but for the neutral one,
-        ``alpha``, ``s``, and what `scanner.simulate.forward.forward_sweep` says of the sweep.
+        what `scanner.simulate.forward.forward_sweep` says of the sweep.
     map_start, map_rate
         The recombination map: rate per bp and generation from each start (bp) on.
     """
@@ -107,7 +107,7 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
     setting = Setting(demography, population, haplotypes, length, starts, rates, recipe.discrete)
     selected: Selected | None = None
     if recipe.sweep is not None:
-        selected, known = draw_sweep(recipe.sweep, parameters["size"], length, rng)
+        selected, known = draw_sweep(recipe.sweep, length, rng)
         parameters |= known
     try:
         if selected is None:

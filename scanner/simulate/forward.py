@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scanner.errors import RunError, UsageError
 from scanner.simulate.genealogy import Setting, neutral
 from scanner.simulate.joined import Genealogy, read_genealogy, simplified, stacked
-from scanner.simulate.pace import Plan, diploids, make_plan
+from scanner.simulate.pace import Plan, diploids, make_plan, with_strength
 from scanner.simulate.standing import standing
 from scanner.simulate.sweeps import Selected
 
@@ -107,7 +107,7 @@ def forward_sweep(
 
     Returns
     -------
-    Genealogy, times in generations, and what came out: ``age``, ``site`` (bp), ``start_frequency``,
+    Genealogy, times in generations, and what came out: ``alpha``, ``s``, ``age``, ``site`` (bp), ``start_frequency``,
     ``final_frequency``, ``duration`` (generations from onset to final frequency) and the number of ``attempts``.
 
     Raises
@@ -115,6 +115,7 @@ def forward_sweep(
     RunError
         Where no neutral allele has the frequency, or none reaches its final one, in `ATTEMPTS` attempts.
     """
+    selected = with_strength(setting, selected)
     plan = make_plan(setting, selected)
     fast = setting.faster(plan.factor)
     size = int(diploids(fast, np.array([plan.onset - HAIR]))[0])
@@ -123,6 +124,8 @@ def forward_sweep(
     age = plan.age if plan.fixed else float(plan.onset - len(watch.counts))
     trees = _sampled(fast, evolved, ancient, float(plan.onset), age, rng)
     facts = {
+        "alpha": selected.alpha or 0.0,
+        "s": selected.s or 0.0,
         "age": selected.age if plan.fixed else age * plan.factor,
         "site": site,
         "start_frequency": len(carriers) / (2 * size) / (plan.factor if selected.start is None else 1),
@@ -233,8 +236,8 @@ def _sizes_in_time(fast: Setting, plan: Plan) -> Any:
     """Give fwdpy11 the sizes from the onset of the sweep on."""
     import demes
 
-    changes = [] if plan.fixed else [float(epoch.start_time) for epoch in fast.demography.debug().epochs]
-    times = np.array([plan.onset, *sorted((time for time in changes if 0 < time < plan.onset), reverse=True), 0.0])
+    changes = [] if plan.fixed else [time for time in fast.changes()[::-1].tolist() if 0 < time < plan.onset]
+    times = np.array([plan.onset, *changes, 0.0])
     starts, ends = diploids(fast, times[:-1] - HAIR), diploids(fast, times[1:] + HAIR)
     epochs = [{"start_size": int(starts[0]), "end_time": plan.onset}]
     for start, end, time in zip(starts.tolist(), ends.tolist(), np.round(times[1:]).tolist(), strict=True):

@@ -7,6 +7,7 @@ Baumdicker et al. 2022, 10.1093/genetics/iyab229.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -66,8 +67,15 @@ class Setting:
         times
             (times,) generations ago.
         """
-        debugger = self.demography.debug()
-        return np.asarray(debugger.population_size_trajectory(times)[:, 0], dtype=np.float64)
+        return np.asarray(self._debugger.population_size_trajectory(times)[:, 0], dtype=np.float64)
+
+    def changes(self) -> Float:
+        """Give when the size, or how it grows, changes: (epochs,) generations ago, the first 0."""
+        return np.array([epoch.start_time for epoch in self._debugger.epochs])
+
+    @functools.cached_property
+    def _debugger(self) -> msprime.DemographyDebugger:
+        return self.demography.debug()
 
     def is_constant(self) -> bool:
         """Tell whether there is one population of one size for ever."""

@@ -2,7 +2,7 @@
 
 The fitnesses of the three genotypes are 1, 1 + s and 1 + 2 s: s is the advantage of one copy of the allele, as in
 discoal and most tables of results; msprime's s is twice it. Strength is alpha = 2 N s, where N is the number of
-diploids today, also where the population was smaller when the allele swept.
+diploids, and where sizes change its harmonic mean over the time that such a sweep takes on average.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class Selected:
 
     Parameters
     ----------
-    advantage
-        Of one copy of the allele: s.
+    alpha, s
+        Strength, one of the two or both; see the top of the module.
     age
         Generations since the allele reached its final frequency.
     start
@@ -79,7 +79,8 @@ class Selected:
         bp between which the allele lies.
     """
 
-    advantage: float
+    alpha: float | None
+    s: float | None
     age: float
     start: float | None
     final: float
@@ -141,9 +142,7 @@ def _classes(fields: Fields, table: Any) -> dict[str, float]:
     return {name: fields.number(table, f"sweep.classes.{name}", 1.0) for name in CLASSES if name in table}
 
 
-def draw_sweep(
-    sweep: Sweep, size: float, length: int, rng: np.random.Generator
-) -> tuple[Selected | None, dict[str, float]]:
+def draw_sweep(sweep: Sweep, length: int, rng: np.random.Generator) -> tuple[Selected | None, dict[str, float]]:
     """Draw the class of a simulation, and its sweep.
 
     Everything is drawn from its prior whatever the class, and before anything is simulated, so that no value is rarer
@@ -153,28 +152,25 @@ def draw_sweep(
     ----------
     sweep
         What the recipe says.
-    size, length
-        Diploids today, and bp of the simulation.
+    length
+        bp of the simulation.
     rng
         Draws everything.
 
     Returns
     -------
-    The sweep (None: neutral), and what is known of it before it is simulated: ``class``, ``alpha``, ``s``.
+    The sweep (None: neutral), and what is known before it is simulated: its ``class``, a place in `CLASSES`.
     """
     names, weights = list(sweep.classes), np.array(list(sweep.classes.values()))
     name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-    strength = (sweep.s or sweep.alpha or Prior("choice", (0.0,))).draw(rng)
-    advantage = strength if sweep.s is not None else strength / (2 * size)
+    alpha, s, start = (
+        None if prior is None else prior.draw(rng) for prior in (sweep.alpha, sweep.s, sweep.start_frequency)
+    )
     age, final = sweep.age.draw(rng), sweep.final_frequency.draw(rng)
-    start = None if sweep.start_frequency is None else sweep.start_frequency.draw(rng)
     middle = sweep.parts // 2
     elsewhere = int(rng.integers(sweep.parts - 1))
     elsewhere += elsewhere >= middle
-    known = {"class": float(CLASSES.index(name))}
-    if name == "neutral":
-        return None, known
     part = elsewhere if name.endswith("_linked") else middle
     low, high = length * part / sweep.parts, length * (part + 1) / sweep.parts
-    selected = Selected(advantage, age, start if name.startswith("soft") else None, final, low, high)
-    return selected, {**known, "alpha": 2 * size * advantage, "s": advantage}
+    selected = Selected(alpha, s, age, start if name.startswith("soft") else None, final, low, high)
+    return None if name == "neutral" else selected, {"class": float(CLASSES.index(name))}
