@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from scanning import scanned, several, tables
+from scanning import several, tables
+from snakemaking import EXAMPLES, OF_CHROMOSOME_2, deadly, genome_example, snakemake
 from tiny_training import RECIPE
 
 from scanner import partition
 from scanner.data import sample
 from scanner.table import read_table
-
-EXAMPLES = Path(__file__).parent.parent / "Snakefile_examples"
-
-
-def snakemake(folder: Path, *words: str, first: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake in a folder, with this environment's popscan first on the path, or what ``first`` holds."""
-    places = [*([str(first)] if first else []), str(Path(sys.executable).parent), os.environ["PATH"]]
-    path = os.pathsep.join(places)
-    call = [sys.executable, "-m", "snakemake", "--cores", "1", *words]
-    return subprocess.run(
-        call, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
-    )
 
 
 @pytest.fixture
@@ -64,63 +50,11 @@ def test_a_bad_input_fails_the_job_and_its_log_says_why(scans: Path) -> None:
     assert not (scans / "results/chr20/run.json").exists()
 
 
-POPSCAN = """#!{python}
-# popscan with parts of 60 records; one job is killed, once, when it has finished a piece of its work.
-import os, pathlib, signal, sys
-import {module} as module
-from scanner import partition
-from scanner.cli import main
-
-partition.PART_RECORDS = (60, 60)
-killed = pathlib.Path("killed")
-if {job} and not killed.exists():
-    real = module.{step}
-    def dying(task):
-        if killed.exists():
-            os.kill(os.getpid(), signal.SIGKILL)
-        killed.touch()
-        return real(task)
-    module.{step} = dying
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def deadly(folder: Path, *, job: str, module: str, step: str) -> Path:
-    """Put a popscan into a folder of which one job is killed at the second piece of its work; give the folder.
-
-    Parameters
-    ----------
-    folder
-        Made.
-    job
-        Python that tells from ``sys.argv`` which job it is.
-    module, step
-        The function that does a piece of work.
-    """
-    folder.mkdir()
-    command = folder / "popscan"
-    command.write_text(POPSCAN.format(python=sys.executable, module=module, job=job, step=step))
-    command.chmod(0o755)
-    return folder
-
-
 def test_a_genome_a_job_a_chromosome_one_of_them_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bytes are those of a plain scan, and what the killed job had finished is not computed again."""
     monkeypatch.setattr(partition, "PART_RECORDS", (60, 60))
-    (tmp_path / "made").mkdir()
-    data = several(tmp_path / "made", contigs=2, records=180, length=90_000)
-    options = ["--window", "4kb", "--step", "1kb", "--statistics", "all", "--min-sites", "3"]
-    scanned(data.vcf, "-p", data.populations, "--out", tmp_path / "plain", "--threads", 1, *options)
-    folder = tmp_path / "genome"
-    shutil.copytree(EXAMPLES / "genome", folder)
-    shutil.copytree(data.vcf.parent, folder / "data")
-    config = (folder / "config.yaml").read_text().replace("genome.vcf.gz", "input.vcf.gz")
-    config = config.replace('["1", "2", "3"]', '["1", "2"]').replace(
-        "--window 100kb --step 10kb --statistics all", " ".join(options)
-    )
-    (folder / "config.yaml").write_text(config)
-    third = '"scan" in sys.argv and sys.argv[sys.argv.index("--part") + 1].startswith("3")'  # the first of chromosome 2
-    command = deadly(tmp_path / "bin", job=third, module="scanner.jobarray", step="compute")
+    folder, plain = genome_example(tmp_path)
+    command = deadly(tmp_path / "bin", job=OF_CHROMOSOME_2, module="scanner.jobarray", step="compute")
     first = snakemake(folder, "--keep-going", first=command)
     assert first.returncode != 0
     assert (folder / "killed").exists(), first.stderr
@@ -129,7 +63,7 @@ def test_a_genome_a_job_a_chromosome_one_of_them_killed(tmp_path: Path, monkeypa
     assert sorted(before) == [f"part-{number:06d}.npz" for number in range(4)]
     second = snakemake(folder, "--rerun-incomplete", first=command)
     assert second.returncode == 0, second.stderr
-    assert tables(folder / "results" / "scan") == tables(tmp_path / "plain")
+    assert tables(folder / "results" / "scan") == tables(plain)
     assert "scanning: 2 parts" in (folder / "logs" / "2.log").read_text()
 
 

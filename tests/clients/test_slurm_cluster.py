@@ -18,8 +18,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from scanning import popscan, scanned, several, tables
+from snakemaking import EXAMPLES, OF_CHROMOSOME_2, deadly, genome_example, snakemake
 
-from scanner import scan, watch
+from scanner import partition, scan, watch
 from scanner.cluster import slurm_cluster
 
 pytestmark = pytest.mark.clients
@@ -167,3 +168,30 @@ def test_jobs_that_end_at_their_start_end_the_scan(
     logs = out / ".popscan" / "slurm"
     assert str(logs) in failed.sentence
     assert any("/nowhere/python: No such file" in path.read_text() for path in logs.iterdir())
+
+
+@pytest.fixture
+def known_to_all(slurm: Path) -> Iterator[None]:
+    """Put Slurm's configuration where it is looked for: Snakemake hides from jobs where else it is."""
+    usual = Path("/etc/slurm/slurm.conf")
+    if usual.exists() or usual.is_symlink():
+        pytest.skip(f"{usual} is that of another Slurm")
+    usual.parent.mkdir(exist_ok=True)
+    usual.symlink_to(slurm / "slurm.conf")
+    yield
+    usual.unlink()
+
+
+@pytest.mark.usefixtures("known_to_all")
+def test_the_profile_of_the_examples_one_job_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snakemake submits the jobs of the genome example, and the one that is killed a second time."""
+    monkeypatch.setattr(partition, "PART_RECORDS", (60, 60))
+    folder, plain = genome_example(tmp_path)
+    command = deadly(tmp_path / "bin", job=OF_CHROMOSOME_2, module="scanner.jobarray", step="compute")
+    words = ["--profile", str(EXAMPLES / "slurm"), "--slurm-status-command", "squeue", "--latency-wait", "5"]
+    words += ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"]
+    words += ["--set-threads", "chromosome=1", "gather=1"]  # the node has no more than two
+    done = snakemake(folder, *words, first=command)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "killed").exists()
+    assert tables(folder / "results" / "scan") == tables(plain)
