@@ -16,7 +16,7 @@ from scanner.simulate.priors import Prior, read_prior
 NUMBERS = st.floats(min_value=1e-12, max_value=1e12)
 PRIORS = st.one_of(
     st.tuples(
-        st.sampled_from(["uniform", "log_uniform", "exponential"]),
+        st.sampled_from(["uniform", "log_uniform", "inverse_uniform", "exponential"]),
         st.tuples(NUMBERS, NUMBERS).map(lambda p: tuple(sorted(p))),
     ),
     st.tuples(st.just("choice"), st.lists(NUMBERS, min_size=1, max_size=5).map(tuple)),
@@ -42,9 +42,10 @@ def test_what_is_written_is_read_again(prior: Prior) -> None:
     [
         (Prior("uniform", (2.0, 10.0)), lambda x: (x - 2) / 8),
         (Prior("log_uniform", (1e-9, 1e-5)), lambda x: (math.log10(x) + 9) / 4),
+        (Prior("inverse_uniform", (2.0, 10.0)), lambda x: (1 / 2 - 1 / x) / (1 / 2 - 1 / 10)),
         (Prior("exponential", (1e-8, 3e-8)), lambda x: (1 - math.exp(-x / 1e-8)) / (1 - math.exp(-3))),
     ],
-    ids=["uniform", "log_uniform", "exponential"],
+    ids=["uniform", "log_uniform", "inverse_uniform", "exponential"],
 )
 def test_draws_are_spread_evenly_on_their_scale(prior: Prior, scale: object) -> None:
     rng = np.random.default_rng(1)
@@ -69,8 +70,8 @@ def test_a_plain_number_is_a_prior() -> None:
     [
         (
             "much",
-            "x must be a number or one of { uniform = [...] }, { log_uniform = [...] }, { exponential = [...] }, "
-            "{ choice = [...] }, not 'much'",
+            "x must be a number or one of { uniform = [...] }, { log_uniform = [...] }, "
+            "{ inverse_uniform = [...] }, { exponential = [...] }, { choice = [...] }, not 'much'",
         ),
         (True, "x must be a number or one of"),
         (math.nan, "x must be a number or one of"),

@@ -28,7 +28,8 @@ SCORES = ["log_n0", "log_t1", "log_n1", "log_t2", "log_n2"]
 
 
 def test_every_task_has_a_target() -> None:
-    assert {target.task for target in TARGETS.values()} == set(TASKS)
+    """Introgression is only simulated so far."""
+    assert {target.task for target in TARGETS.values()} == set(TASKS) - {"introgression"}
     scores = [value.score for target in TARGETS.values() for value in target.values]
     assert len(set(scores)) == len(scores)
     assert {value.transform for target in TARGETS.values() for value in target.values} <= set(TRANSFORMS)

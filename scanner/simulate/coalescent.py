@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scanner.errors import InputError, RunError, UsageError
+from scanner.simulate.divergence import introgressed_share, split_history
 from scanner.simulate.forward import forward_sweep
 from scanner.simulate.genealogy import Setting, neutral
 from scanner.simulate.histories import draw_history, engine, one_line
+from scanner.simulate.introgression import FIRST, SECOND, Flow, draw_introgression
 from scanner.simulate.recipe import Hotspots, Recipe
-from scanner.simulate.sweeps import Selected, draw_sweep
+from scanner.simulate.sweeps import draw_sweep
 
 if TYPE_CHECKING:
     import tskit
@@ -28,6 +30,7 @@ Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 MIN_LENGTH = 10_000.0
 """No sequence is cut shorter than this (bp) to keep 4 N r times its length small."""
+_OF_FIRST = "haplotypes_first"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class Simulation:
     parameters
         What was drawn: ``size``, ``history``, ``mutation_rate``, ``recombination_rate`` (its mean) and more; for the
         task ``sweep`` also ``class`` (a place in `scanner.simulate.sweeps.CLASSES`) and, but for the neutral one,
-        what `scanner.simulate.forward.forward_sweep` says of the sweep.
+        what `scanner.simulate.forward.forward_sweep` says of the sweep; for the task ``introgression`` no ``history``,
+        but what `scanner.simulate.introgression.draw_introgression` says, ``haplotypes_first`` and, but for the class
+        ``none``, ``introgressed``: the share of the receiver's sample that came over.
     map_start, map_rate
         The recombination map: rate per bp and generation from each start (bp) on.
     """
@@ -56,6 +61,13 @@ class Simulation:
     parameters: Mapping[str, float]
     map_start: Float
     map_rate: Float
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Haplotypes of each population, in the order in which their columns stand."""
+        size = self.alleles.shape[1]
+        first = int(self.parameters.get(_OF_FIRST, size))
+        return (size,) if first == size else (first, size - first)
 
     def recombination(self, start: Float, end: Float) -> Float:
         """Average the recombination rate over stretches.
@@ -95,7 +107,49 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
         Where a sweep does not come about.
     """
     rng = np.random.default_rng(np.random.SeedSequence([recipe.seed, index]))
-    demography, population, parameters = draw_history(recipe.histories, rng)
+    drawn = _draw(recipe, rng)
+    parameters, length = drawn.parameters, drawn.setting.length
+    seeds = rng.integers(1, 2**31, size=2)
+    try:
+        trees, facts = _genealogy(recipe, drawn, int(seeds[0]), rng)
+        found, alleles = _mutated(trees, parameters["mutation_rate"], recipe.discrete, int(seeds[1]))
+    except UsageError:
+        raise
+    except RunError as error:
+        raise RunError(f"recipe {recipe.name}: simulation {index}: {error}") from error
+    except Exception as error:  # msprime's errors have no common base
+        number = f", history {parameters['history'] + 1:.0f}" if "history" in parameters else ""
+        raise InputError(
+            f"recipe {recipe.name}: msprime refuses simulation {index}{number}: {one_line(error)}"
+        ) from error
+    count = alleles.sum(axis=1)
+    kept = (count > 0) & (count < alleles.shape[1])
+    if kept.sum() > length:
+        raise InputError(
+            f"recipe {recipe.name}: simulation {index} has {kept.sum():,} sites on {length:,} bp: sizes times "
+            "mutation.rate are too large"
+        )
+    positions = whole_positions(found[kept], length)
+    starts, rates = drawn.setting.map_start, drawn.setting.map_rate
+    return Simulation(length, positions, alleles[kept], parameters | facts, starts, rates)
+
+
+class _Drawn(NamedTuple):
+    """What was drawn before anything is simulated: `Simulation` has the parameters."""
+
+    setting: Setting
+    flow: Flow | None
+    parameters: dict[str, float]
+
+
+def _draw(recipe: Recipe, rng: np.random.Generator) -> _Drawn:
+    """Draw history, rates, length and samples."""
+    flow: Flow | None = None
+    if recipe.introgression is None:
+        demography, population, parameters = draw_history(recipe.histories, rng)
+    else:
+        flow, parameters = draw_introgression(recipe.introgression, rng)
+        demography, population = split_history(flow), FIRST
     mutation = recipe.mutation_rate.draw(rng)
     rate = recipe.recombination_rate.draw(rng)
     wanted = recipe.length.draw(rng)
@@ -103,38 +157,29 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
     length = int(min(wanted, longest))
     starts, rates = _map(recipe.hotspots, rate, length, rng)
     haplotypes = round(recipe.haplotypes.draw(rng))
-    seeds = rng.integers(1, 2**31, size=2)
-    setting = Setting(demography, population, haplotypes, length, starts, rates, recipe.discrete)
-    selected: Selected | None = None
+    others = {}
+    if recipe.introgression is not None:
+        others[SECOND] = round(recipe.introgression.second.draw(rng))
+        parameters[_OF_FIRST] = float(haplotypes)
+    setting = Setting(demography, population, haplotypes, length, starts, rates, recipe.discrete, others)
+    return _Drawn(setting, flow, {**parameters, "mutation_rate": mutation, "recombination_rate": rate})
+
+
+def _genealogy(
+    recipe: Recipe, drawn: _Drawn, seed: int, rng: np.random.Generator
+) -> tuple[tskit.TreeSequence, dict[str, float]]:
+    """Simulate a genealogy; give also what is known of a sweep, or how much went over."""
+    setting, flow = drawn.setting, drawn.flow
+    known: dict[str, float] = {}
     if recipe.sweep is not None:
-        selected, known = draw_sweep(recipe.sweep, length, rng)
-        parameters |= known
-    try:
-        if selected is None:
-            trees = neutral(setting, int(seeds[0]))
-        else:
+        selected, known = draw_sweep(recipe.sweep, setting.length, rng)
+        if selected is not None:
             trees, facts = forward_sweep(setting, selected, rng)
-            parameters |= facts
-        found, alleles = _mutated(trees, mutation, recipe.discrete, int(seeds[1]))
-    except UsageError:
-        raise
-    except RunError as error:
-        raise RunError(f"recipe {recipe.name}: simulation {index}: {error}") from error
-    except Exception as error:  # msprime's errors have no common base
-        raise InputError(
-            f"recipe {recipe.name}: msprime refuses simulation {index}, history {parameters['history'] + 1:.0f}: "
-            f"{one_line(error)}"
-        ) from error
-    count = alleles.sum(axis=1)
-    kept = (count > 0) & (count < haplotypes)
-    if kept.sum() > length:
-        raise InputError(
-            f"recipe {recipe.name}: simulation {index} has {kept.sum():,} sites on {length:,} bp: sizes times "
-            "mutation.rate are too large"
-        )
-    positions = whole_positions(found[kept], length)
-    drawn = {**parameters, "mutation_rate": mutation, "recombination_rate": rate}
-    return Simulation(length, positions, alleles[kept], drawn, starts, rates)
+            return trees, known | facts
+    trees = neutral(setting, seed)
+    if flow is not None and flow.receiver is not None:
+        known["introgressed"] = introgressed_share(trees, flow)
+    return trees, known
 
 
 def _mutated(trees: tskit.TreeSequence, rate: float, discrete: bool, seed: int) -> tuple[Float, NDArray[np.int8]]:

@@ -95,9 +95,11 @@ class Fields:
         """Take a number that may differ between simulations."""
         return read_prior(self.need(table, path), f"{self.where}: {path}", low=low, high=high)
 
-    def priors(self, table: Mapping[str, Any], path: str, *, low: float = 0.0) -> tuple[Prior, ...]:
+    def priors(
+        self, table: Mapping[str, Any], path: str, *, low: float = 0.0, high: float = math.inf
+    ) -> tuple[Prior, ...]:
         """Take a list of numbers, each of which may differ between simulations."""
         found = self.need(table, path)
         if not isinstance(found, list) or not found:
             raise InputError(f"{self.where}: {path} must be a list of numbers, not {found!r}")
-        return tuple(read_prior(value, f"{self.where}: {path}", low=low) for value in found)
+        return tuple(read_prior(value, f"{self.where}: {path}", low=low, high=high) for value in found)

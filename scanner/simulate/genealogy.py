@@ -8,7 +8,8 @@ Baumdicker et al. 2022, 10.1093/genetics/iyab229.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,8 @@ class Setting:
         Recombination per bp and generation from each start (bp) on.
     discrete
         Crossovers fall between whole bp.
+    others
+        Further populations that are sampled, and how many haplotypes of each.
     """
 
     demography: msprime.Demography
@@ -48,6 +51,7 @@ class Setting:
     map_start: Float
     map_rate: Float
     discrete: bool
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def bounds(self) -> Float:
@@ -100,15 +104,21 @@ def neutral(
         Generations ago at which the sample lived.
     end
         Generations ago at which the genealogy stops, whatever has no common ancestor by then; None: it is whole.
+
+    Returns
+    -------
+    The genealogy; with its migrations where several populations are sampled.
     """
     msprime = engine()
     count = setting.haplotypes if haplotypes is None else haplotypes
+    samples = {setting.population: count, **setting.others}
     return msprime.sim_ancestry(
-        [msprime.SampleSet(count, population=setting.population, time=time, ploidy=1)],
+        [msprime.SampleSet(size, population=name, time=time, ploidy=1) for name, size in samples.items()],
         demography=setting.demography,
         recombination_rate=msprime.RateMap(position=setting.bounds, rate=setting.map_rate),
         discrete_genome=setting.discrete,
         random_seed=seed,
         record_provenance=False,
         end_time=end,
+        record_migrations=bool(setting.others),
     )

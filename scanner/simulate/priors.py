@@ -10,7 +10,7 @@ import numpy as np
 
 from scanner.errors import InputError
 
-KINDS = ("uniform", "log_uniform", "exponential", "choice")
+KINDS = ("uniform", "log_uniform", "inverse_uniform", "exponential", "choice")
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Prior:
     Parameters
     ----------
     kind
-        ``uniform`` and ``log_uniform`` between two bounds, ``exponential`` of a mean but never above a cap, or
-        ``choice`` among values, each as likely as the others.
+        ``uniform``, ``log_uniform`` and ``inverse_uniform`` (1 over the number is uniform) between two bounds,
+        ``exponential`` of a mean but never above a cap, or ``choice`` among values, each as likely as the others.
     values
         The two bounds, the mean (of the distribution without its cap) and the cap, or the values.
     """
@@ -44,6 +44,8 @@ class Prior:
             return float(rng.uniform(low, high))
         if self.kind == "exponential":
             return float(min(high, -low * math.log1p(rng.uniform() * math.expm1(-high / low))))
+        if self.kind == "inverse_uniform":
+            return float(min(high, max(low, 1 / rng.uniform(1 / high, 1 / low))))
         return float(min(high, max(low, math.exp(rng.uniform(math.log(low), math.log(high))))))
 
     @property
@@ -104,8 +106,8 @@ def read_prior(value: object, where: str, *, low: float = 0.0, high: float = mat
     if pair and (len(values) != 2 or values[0] > values[1]):
         names = "[mean, cap], the mean no larger" if kind == "exponential" else "[smallest, largest]"
         raise InputError(f"{where}: {kind} takes {names}, not {listed!r}")
-    if kind in ("log_uniform", "exponential") and values[0] <= 0:
-        names = "bounds" if kind == "log_uniform" else "a mean and a cap"
+    if kind in ("log_uniform", "inverse_uniform", "exponential") and values[0] <= 0:
+        names = "a mean and a cap" if kind == "exponential" else "bounds"
         raise InputError(f"{where}: {kind} takes {names} above 0, not {listed!r}")
     if min(values) < low or max(values) > high:
         limits = f"be at least {low:g}" if high == math.inf else f"lie between {low:g} and {high:g}"

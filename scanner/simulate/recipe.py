@@ -13,10 +13,12 @@ from typing import Any
 from scanner.catalogue import catalogue_folder
 from scanner.errors import InputError, UsageError
 from scanner.simulate.fields import Fields
+from scanner.simulate.introgression import MOST, Introgression, read_introgression, read_samples
+from scanner.simulate.introgression import SECTIONS as INTROGRESSION
 from scanner.simulate.priors import Prior
 from scanner.simulate.sweeps import SECTIONS, Sweep, read_sweep
 
-TASKS = ("recombination", "demography", "sweep")
+TASKS = ("recombination", "demography", "sweep", "introgression")
 HISTORIES = {
     "constant": {"size"},
     "piecewise": {"sizes", "times", "durations", "reference_size"},
@@ -124,9 +126,9 @@ class Recipe:
     discrete
         Sites at whole bp, so that one may be hit twice; else at any point, as infinitely many sites have it.
     haplotypes
-        Haplotypes simulated.
+        Haplotypes simulated; of two populations, those of the first.
     histories
-        Population histories.
+        Population histories; none where there is ``introgression``.
     mutation_rate, recombination_rate
         Per bp and generation.
     hotspots
@@ -137,6 +139,8 @@ class Recipe:
         Tables for the network and its training.
     sweep
         Selective sweeps; None: everything is neutral.
+    introgression
+        Two populations and what went over; None: there is one.
     """
 
     name: str
@@ -155,11 +159,12 @@ class Recipe:
     network: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     sweep: Sweep | None = None
+    introgression: Introgression | None = None
 
 
 _SECTIONS: Mapping[str, set[str]] = {
     "": {"name", "task", "seed", "simulations", "sequence", "sample", "history", "mutation", "recombination",
-         "observation", "network", "training", "sweep"},
+         "observation", "network", "training", "sweep", "introgression"},
     "sequence": {"length", "max_rho", "discrete"},
     "sample": {"haplotypes"},
     "mutation": {"rate"},
@@ -167,6 +172,7 @@ _SECTIONS: Mapping[str, set[str]] = {
     "recombination.hotspots": {"share", "spacing", "width", "intensity"},
     "observation": {"haplotypes", "missing", "error", "switch", "singletons_lost", "min_maf", "unphased"},
     **SECTIONS,
+    **INTROGRESSION,
 }  # fmt: skip
 
 
@@ -253,8 +259,8 @@ def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
         length=fields.prior(sequence, "sequence.length", low=100, high=1e8),
         max_rho=fields.number(sequence, "sequence.max_rho", math.inf),
         discrete=fields.truth(sequence, "sequence.discrete", True),
-        haplotypes=fields.prior(fields.table(table, "sample"), "sample.haplotypes", low=2, high=100_000),
-        histories=_histories(table.get("history"), fields, folder),
+        haplotypes=_haplotypes(fields.table(table, "sample"), fields, task),
+        histories=_histories(table.get("history"), fields, folder, task),
         mutation_rate=fields.prior(fields.table(table, "mutation"), "mutation.rate", low=LEAST_RATE, high=1e-3),
         recombination_rate=fields.prior(recombination, "recombination.rate", low=LEAST_RATE, high=1e-3),
         hotspots=None if hotspots is None else _hotspots(fields, hotspots),
@@ -262,6 +268,7 @@ def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
         network=fields.table(table, "network", {}),
         training=fields.table(table, "training", {}),
         sweep=read_sweep(fields, table, task),
+        introgression=read_introgression(fields, table, task),
     )
 
 
@@ -299,8 +306,19 @@ def _observation(table: dict[str, Any], fields: Fields) -> Observation:
     return Observation(**found, unphased=fields.truth(table, "observation.unphased", False))
 
 
-def _histories(listed: object, fields: Fields, folder: Path) -> tuple[History, ...]:
+def _haplotypes(sample: dict[str, Any], fields: Fields, task: str) -> Prior:
+    """Read how many haplotypes there are of the first population, or of the only one."""
+    if task == "introgression":
+        return read_samples(fields, sample)[0]
+    return fields.prior(sample, "sample.haplotypes", low=2, high=MOST)
+
+
+def _histories(listed: object, fields: Fields, folder: Path, task: str) -> tuple[History, ...]:
     """Read the population histories."""
+    if task == "introgression":
+        if listed is not None:
+            raise InputError(f"{fields.where}: task 'introgression' has its history in [introgression]: no [[history]]")
+        return ()
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{fields.where}: at least one [[history]] is needed")
     return tuple(_history(table, f"history {number}", fields, folder) for number, table in enumerate(listed, 1))

@@ -115,8 +115,9 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
         del plain[name]
     for history in plain["histories"]:
         history["texts"].pop("file", None)  # what it holds is there too, and it may lie elsewhere tomorrow
-    if recipe.sweep is None:
-        del plain["sweep"]  # sets that were made before there were sweeps are found again
+    for name in ("sweep", "introgression"):  # sets that were made before there were any are found again
+        if plain[name] is None:
+            del plain[name]
     return {"format": FORMAT, **plain}
 
 

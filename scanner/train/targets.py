@@ -117,9 +117,11 @@ def target_name(recipe: Recipe) -> str:
     Raises
     ------
     InputError
-        For one that its task does not know, or that its histories do not have.
+        For one that its task does not know, or that its histories do not have, and for a task without networks.
     """
     known = [name for name, target in TARGETS.items() if target.task == recipe.task]
+    if not known:
+        raise InputError(f"recipe {recipe.name}: no network learns the task '{recipe.task}' yet: it is only simulated")
     chosen = recipe.network.get("target", known[0])
     if chosen not in known:
         raise InputError(f"recipe {recipe.name}: network.target {chosen!r} is not known: there is {', '.join(known)}")
