@@ -116,3 +116,12 @@ def test_the_published_setting_is_met_beside_ldhat() -> None:
     for row in rows:
         assert row["network"] < row["LDhat"]
     assert np.isfinite([row["network"] for row in rows]).all()
+
+
+def test_the_published_setting_of_demography_is_met() -> None:
+    metrics = json.loads((catalogue_folder("models") / "demography-t5" / "metrics.json").read_text())
+    found = {score: one["overall"]["network"]["r2_log"] for score, one in metrics["outputs"].items()}
+    wanted = {"log_n0": 0.75, "log_t1": 0.60, "log_n1": 0.49, "log_t2": 0.66, "log_n2": 0.70}
+    assert list(found) == list(wanted)
+    for score, least in wanted.items():
+        assert found[score] >= least, score

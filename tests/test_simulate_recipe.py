@@ -13,7 +13,7 @@ from scanner.catalogue import catalogue_folder
 from scanner.errors import InputError, UsageError
 from scanner.simulate.kept import overridden
 from scanner.simulate.priors import Prior
-from scanner.simulate.recipe import HISTORIES, NAME, Observation, find_recipe, parse_recipe, read_recipe
+from scanner.simulate.recipe import HISTORIES, NAME, TASKS, Observation, find_recipe, parse_recipe, read_recipe
 
 CATALOGUE = sorted(catalogue_folder("models").glob("*/recipe.toml"))
 SIZE = "size = { log_uniform = [500, 2000] }"
@@ -28,7 +28,8 @@ def test_the_catalogue_has_recipes() -> None:
 @pytest.mark.parametrize("path", CATALOGUE, ids=lambda path: path.parent.name)
 def test_every_recipe_of_the_catalogue_is_read(path: Path) -> None:
     found = read_recipe(path)
-    assert (found.name, found.task) == (path.parent.name, "recombination")
+    assert found.name == path.parent.name
+    assert found.task in TASKS
     assert find_recipe(Path(path.parent.name)) == path
 
 
@@ -248,7 +249,7 @@ def test_a_recipe_is_found_by_path_first_and_else_by_name(tmp_path: Path, monkey
     Path("recombination").write_text(SMALL)
     assert find_recipe(Path("recombination")) == Path("recombination")
     with pytest.raises(
-        UsageError, match=r"^nothing: no such recipe file, and no such model .* there is recombination, "
+        UsageError, match=r"^nothing: no such recipe file, and no such model .* there is .*recombination, "
     ):
         find_recipe(Path("nothing"))
 
