@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from scanner.errors import RunError
 from scanner.network.fit import Epoch, read_history
 from scanner.simulate import sets
+from scanner.simulate.recipe import read_recipe
 from scanner.train.looks import prepare
+from scanner.train.options import training_options
 from scanner.train.seeds import Seed, Work, train_seed
 from scanner.workers import Mapper, available_threads
 
@@ -52,9 +54,10 @@ def train(recipe: Path, work: Path, workers: Workers, progress: Progress, simula
     InputError, OutputError, UsageError, RunError
         For all that can go wrong; what is done is kept.
     """
+    _ = training_options(read_recipe(recipe))  # refused before a folder is made,
     held = sets.open_set(recipe, work / "simulations" if simulations is None else simulations)
     found = Work(held, work)
-    _ = found.options, found.held_out  # refused before hours of simulating
+    _ = found.held_out  # or hours are spent simulating
     missing = held.missing()
     progress.start("simulating", sum(task.records for task in missing))
     _run(sets.make, missing, workers, progress)
