@@ -121,7 +121,7 @@ def test_too_few_simulations_are_refused(tmp_path: Path) -> None:
 def test_a_recipe_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(RECIPE.replace('encoding = "folded-2"', 'encoding = "folded-2"\ntarget = "speed"'))
-    with pytest.raises(InputError, match="network.target 'speed' is not known"):
+    with pytest.raises(InputError, match=r"network\.target 'speed' is not known"):
         train(recipe, tmp_path / "work", lambda _tasks: nullcontext(map), Told())
     assert list(tmp_path.iterdir()) == [recipe]
 
