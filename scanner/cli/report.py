@@ -107,7 +107,7 @@ def history_lines(histories: Sequence[History]) -> list[str]:
     """
     lines = []
     for history in histories:
-        n0, t1, n1, t2, n2 = (f"{10**history.numbers[name].value:,.0f}" for name in SCORES)
+        n0, t1, n1, t2, n2 = (f"{10 ** history.numbers[name].value:,.0f}" for name in SCORES)
         whose = f"history of {history.population or 'all samples'}"
         lines.append(f"{whose}: {n0} diploids, {n1} from {t1} and {n2} from {t2} generations ago ({history.file})")
     return lines
