@@ -65,14 +65,14 @@ def refusal(folder: Path) -> str:
 def summed(folder: Path) -> None:
     """Let the specification hold the sums of the files as they are now, as who sends a bad model would."""
     spec = read_spec(folder / "spec.toml", store.SUMMED)
-    sums = {name: store._sum(folder / name) for name in store.SUMMED}
+    sums = {name: store.checksum(folder / name) for name in store.SUMMED}
     (folder / "spec.toml").write_text(to_toml(spec.with_files(sums)))
 
 
 def test_what_is_saved_comes_back(saved: Path) -> None:
     found = store.load(saved)
     assert (found.folder, found.architecture) == (saved, ARCH)
-    sums = {name: store._sum(saved / name) for name in store.SUMMED}
+    sums = {name: store.checksum(saved / name) for name in store.SUMMED}
     assert found.spec == store.read_contract(saved) == small_network.spec(SEEDS).with_files(sums)
     batch, network = small_network.inputs(), two_members()
     assert np.abs(evaluate(found.network, batch) - evaluate(network, batch)).max() < 1e-6

@@ -652,7 +652,7 @@ def test_the_demo_without_keras_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(scanner.network, "find_spec", lambda _name: None)
     done = popscan("demo")
     assert (done.code, given) == (0, [()])
-    assert "note: recombination rates are left out: networks need Keras and a backend" in done.err
+    assert "note: the networks are left out: networks need Keras and a backend" in done.err
     assert popscan("demo", "--quiet").err == ""
     monkeypatch.setattr(scanner.network, "find_spec", lambda name: name)
     monkeypatch.setattr(demo, "locate", lambda name: Path("/models") / name)

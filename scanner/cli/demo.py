@@ -16,7 +16,9 @@ from scanner.options import ScanOptions, window_spec
 from scanner.statistics import registry
 
 WINDOW, STEP = "50kb", "10kb"
-NETWORK = "recombination"
+NETWORKS = ("recombination", "sweep")
+PRIOR = (("sweep", 0.01),)
+"""What the demo expects of sweeps before anything is seen."""
 
 
 @click.command(short_help="Scan the bundled real sample: tracks to look at in a minute.")
@@ -30,29 +32,30 @@ NETWORK = "recombination"
 def demo(out: Path, threads: int | None, scheduler: str | None, force: bool, quiet: bool) -> None:
     """Scan 3 Mb of chromosome 20 in three European populations of the 1000 Genomes Project.
 
-    All statistics and, where Keras is installed, recombination rates are computed in windows of 50 kb every 10 kb, for
-    British (GBR), Finnish (FIN) and Iberian (IBS) samples that come with popscan.
+    All statistics and, where Keras is installed, recombination rates and the probabilities of selective sweeps are
+    computed in windows of 50 kb every 10 kb, for British (GBR), Finnish (FIN) and Iberian (IBS) samples that come with
+    popscan.
     """
     bundled = sample()
+    networks = _networks(quiet=quiet)
     options = ScanOptions(
         vcf=bundled.vcf,
         windows=window_spec(WINDOW, STEP, None),
         statistics=registry.resolve("all"),
         populations=bundled.populations,
         regions=(bundled.region,),
-        models=_models(quiet=quiet),
+        models=tuple(map(locate, networks)),
+        priors=PRIOR if "sweep" in networks else (),
     )
     perform(options, out, threads, scheduler, bar=Bar(quiet=quiet), force=force, quiet=quiet)
 
 
-def _models(*, quiet: bool) -> tuple[Path, ...]:
-    """Give the network of the demo, or say how to get it."""
-    if NETWORK not in names():
-        return ()
+def _networks(*, quiet: bool) -> tuple[str, ...]:
+    """Name the networks of the demo, or say how to get them."""
     try:
         require_keras()
     except UsageError as error:
         if not quiet:
-            click.echo(f"note: recombination rates are left out: {error}", err=True)
+            click.echo(f"note: the networks are left out: {error}", err=True)
         return ()
-    return (locate(NETWORK),)
+    return tuple(name for name in NETWORKS if name in names())
