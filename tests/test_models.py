@@ -115,6 +115,9 @@ def test_they_are_listed_without_keras() -> None:
     listed = json.loads(done.stdout)
     assert set(listed) == set(MODELS)
     assert "phased" in listed["recombination"]["reads"]
+    assert listed["recombination-t2"]["predicts"] == "rho (4 N r per bp)"
+    assert listed["sweep"]["predicts"].startswith("probabilities of sweep_neutral, sweep_hard")
+    assert listed["sweep"]["window"].endswith("in a context 11 times as long")
 
 
 def test_the_published_setting_is_met_beside_ldhat() -> None:

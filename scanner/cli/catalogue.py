@@ -35,10 +35,13 @@ def models(names: tuple[str, ...], as_json: bool) -> None:
 def _facts(spec: Spec) -> dict[str, str]:
     """Say in words what a model is."""
     ranges = {name.replace("_", " "): f"{low:.3g} to {high:.3g}" for name, (low, high) in spec.ranges.items()}
+    values = ", ".join(f"{output.name} ({output.unit})" for output in spec.outputs)
+    classes = f"probabilities of {', '.join(item.name for item in spec.classes)}"
+    context = f", in a context {spec.context} times as long" if spec.context > 1 else ""
     return {
-        "predicts": ", ".join(f"{output.name} ({output.unit})" for output in spec.outputs),
+        "predicts": values or classes,
         "reads": f"{spec.populations} population, phased, {spec.encoding}",
-        "window": f"{spec.window[0]:,.0f} to {spec.window[1]:,.0f} bp",
+        "window": f"{spec.window[0]:,.0f} to {spec.window[1]:,.0f} bp{context}",
         **ranges,
         "networks": f"{len(spec.seeds)}",
         "licence": spec.licence,
