@@ -179,7 +179,7 @@ def naive_closeness(window, means):
         found[f"{name}_away"] = np.mean(there) if there else between
         found[f"{name}_farthest"] = max(there) if there else between
         found[f"{name}_identical"] = np.mean(np.array(there) == 0) if there else 0
-        closer = [a < math.inf and a > b + 1e-12 for a, b in zip(here, there, strict=False)]
+        closer = [a < math.inf and a > b * (1 + 1e-9) for a, b in zip(here, there, strict=False)]
         found[f"{name}_foreign"] = np.mean(closer) if there else 0
     return found
 

@@ -428,10 +428,12 @@ def undisturbed(long: Several) -> dict[str, bytes]:
 
 
 def start(data: Several, out: Path, threads: int) -> subprocess.Popen[str]:
-    """Start a scan as a shell does, in a process group of its own, and wait for its first part."""
+    """Start a slow scan as a shell does, in a process group of its own, and wait for its first part."""
     words = ["scan", data.vcf, "-p", data.populations, "--out", out, "--threads", threads, *OPTIONS]
     code = (
-        "import sys; from scanner import partition; partition.PART_RECORDS = (60, 60)\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from scanner import partition, scan; from slow_steps import slow_compute\n"
+        "partition.PART_RECORDS, scan.compute = (60, 60), slow_compute\n"
         "from scanner.cli import main; sys.exit(main())"
     )
     process = subprocess.Popen(

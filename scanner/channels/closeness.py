@@ -30,6 +30,7 @@ OWN = ("within", "nearest", "away", "farthest", "identical", "foreign")
 _WIDTHS = np.array(WIDTHS)
 _LANES = 32  # haplotypes that the processor works on at once
 _NOBODY = 255  # a difference from nobody, farther than any
+_TIE = 1 + 1e-9  # what differs by less is rounding: equal distances
 _APART, _WITHIN, _ACROSS, _INSIDE = 0, 1, 3, 4  # columns of the sums over a window
 
 
@@ -187,7 +188,7 @@ def _measure(
             total += there
             farthest = max(farthest, there)
             identical += there == 0
-            foreign += here < _NOBODY and inside > 0 and there * inside < here * across
+            foreign += here < _NOBODY and inside > 0 and there * inside * _TIE < here * across
     mean, between = sums[_WITHIN + side] / width, sums[_APART] / width
     found[0] = mean
     found[1] = mean if nearest == _NOBODY or inside == 0 else nearest / inside
