@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.files import write_text
-from scanner.networks import FAR
+from scanner.networks import FAR, recorded
 from scanner.scores import score_name
 from scanner.table import Table
 
@@ -200,9 +200,7 @@ def network_of(record: Mapping[str, Any]) -> str | None:
     record
         What ``run.json`` says.
     """
-    held = record.get("models")
-    entries = held.items() if isinstance(held, dict) else ()
-    return next((name for name, entry in entries if isinstance(entry, dict) and entry.get("task") == TASK), None)
+    return next((name for name, entry in recorded(record).items() if entry.get("task") == TASK), None)
 
 
 def joined(record: Mapping[str, Any], table: Table) -> list[History]:

@@ -188,6 +188,19 @@ class Networks:
 NO_NETWORKS = Networks()
 
 
+def recorded(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give what run.json says of the networks of a scan, as `Networks.record` wrote it: what is none is left out.
+
+    Parameters
+    ----------
+    record
+        All of run.json.
+    """
+    held = record.get("models")
+    entries = held.items() if isinstance(held, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}
+
+
 def read_networks(folders: Sequence[Path]) -> tuple[Network, ...]:
     """Read the contracts of networks, and make sure that their files are those the contracts were written for.
 

@@ -31,7 +31,7 @@ from scanner.catalogue import Colour, Outliers, Track, tracks
 from scanner.errors import InputError
 from scanner.files import write_text
 from scanner.genes import read_genes
-from scanner.networks import FAR
+from scanner.networks import FAR, recorded
 from scanner.provenance import as_json
 from scanner.regions import Region, shortlist
 from scanner.result import RUN, Result, Run, Score, load
@@ -253,9 +253,8 @@ def _jobs(
 
 def unlike(result: Result, score: Score) -> Bools | None:
     """Tell which windows are unlike all that the network that tells a class was trained on; None for other scores."""
-    models = result.run.record.get("models")
-    for name, entry in models.items() if isinstance(models, dict) else ():
-        if isinstance(entry, dict) and score.name in (entry.get("priors") or ()):
+    for name, entry in recorded(result.run.record).items():
+        if score.name in (entry.get("priors") or ()):
             far = result.table.columns.get(score.column.replace(score.name, f"{name}_out_of_range", 1))
             return None if far is None else np.asarray(far > FAR)
     return None

@@ -19,6 +19,7 @@ Examples
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -126,11 +127,22 @@ def encoding(name: str, min_count: int = 1) -> Encoding:
     >>> encoding("polarised-2", min_count=2)
     Encoding(name='polarised-2', polarised=True, min_count=2)
     """
-    if name not in NAMES:
-        raise ValueError(f"no encoding of sites is called {name!r}: choose one of {', '.join(NAMES)}")
+    check_encoding(name, min_count, NAMES, "sites")
+    return Encoding(name, name.startswith("polarised"), min_count)
+
+
+def check_encoding(name: str, min_count: int, names: Sequence[str], what: str) -> None:
+    """Refuse an encoding that there is not among those of ``what``, and a count that no used site can have.
+
+    Raises
+    ------
+    ValueError
+        As said.
+    """
+    if name not in names:
+        raise ValueError(f"no encoding of {what} is called {name!r}: choose one of {', '.join(names)}")
     if min_count < 1:
         raise ValueError(f"min_count is {min_count}, and a site that is used has both alleles: give 1 or more")
-    return Encoding(name, name.startswith("polarised"), min_count)
 
 
 def used_sites(haplotypes: Haplotypes, how: Encoding, polarised: Bools | None = None) -> Int:
@@ -220,12 +232,18 @@ class _Columns(NamedTuple):
     size: int
 
 
-def _columns(haplotypes: Haplotypes, sites: Int) -> _Columns:
-    """Take the counts of the used sites."""
+def allele_counts(haplotypes: Haplotypes, sites: Int) -> tuple[Int, Int, Int]:
+    """Count, at some sites, derived alleles, known alleles and chromosomes that are there: (sites,) int64 each."""
     derived, known, present = (
         counts[sites].astype(np.int64)
         for counts in (haplotypes.derived_count, haplotypes.known_count, haplotypes.present_count)
     )
+    return derived, known, present
+
+
+def _columns(haplotypes: Haplotypes, sites: Int) -> _Columns:
+    """Take the counts of the used sites."""
+    derived, known, present = allele_counts(haplotypes, sites)
     return _Columns(sites, derived, known, np.minimum(derived, known - derived), present, haplotypes.size)
 
 

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from scanner.channels import closeness
 from scanner.channels.closeness import WIDTHS, Joint, fill_closeness
-from scanner.channels.encoding import Encoded, fill_gaps
+from scanner.channels.encoding import Encoded, allele_counts, check_encoding, fill_gaps
 from scanner.channels.linkage import Panel, fill_lags
 from scanner.haplotypes import Bools, Haplotypes, unpack
 
@@ -103,10 +103,7 @@ def pair_encoding(name: str, min_count: int = 1) -> PairEncoding:
     >>> pair_encoding("pair-polarised-1", min_count=2)
     PairEncoding(name='pair-polarised-1', polarised=True, min_count=2)
     """
-    if name not in NAMES:
-        raise ValueError(f"no encoding of two populations is called {name!r}: choose one of {', '.join(NAMES)}")
-    if min_count < 1:
-        raise ValueError(f"min_count is {min_count}, and a site that is used has both alleles: give 1 or more")
+    check_encoding(name, min_count, NAMES, "two populations")
     return PairEncoding(name, name.startswith("pair-polarised"), min_count)
 
 
@@ -194,10 +191,7 @@ class _Counts(NamedTuple):
 
 def _counts(population: Haplotypes, sites: Int) -> _Counts:
     """Take the counts of a population at the used sites."""
-    derived, known, present = (
-        counts[sites].astype(np.int64)
-        for counts in (population.derived_count, population.known_count, population.present_count)
-    )
+    derived, known, present = allele_counts(population, sites)
     phased = population.placed is population.known
     placed = known if phased else np.bitwise_count(population.placed[sites]).sum(axis=1, dtype=np.int64)
     return _Counts(derived, known, placed, present, population.size)
@@ -208,10 +202,15 @@ def _segregates(counts: _Counts) -> Bools:
     return (counts.derived > 0) & (counts.derived < counts.known)
 
 
+def _differing(one: _Counts, other: _Counts) -> tuple[Int, Int]:
+    """Count the pairs of an allele of either population that differ, and all pairs."""
+    differing = one.derived * (other.known - other.derived) + other.derived * (one.known - one.derived)
+    return differing, one.known * other.known
+
+
 def _compare(one: _Counts, other: _Counts, both: Single) -> None:
     """Fill what compares the two populations at single sites; whole numbers, so that alleles may be swapped."""
-    pairs = one.known * other.known
-    across = one.derived * (other.known - other.derived) + other.derived * (one.known - one.derived)
+    across, pairs = _differing(one, other)
     both[:, 2] = np.abs(one.derived * other.known - other.derived * one.known) / pairs
     both[:, 3] = across / pairs
     both[:, 4] = _segregates(one) & _segregates(other)
@@ -242,11 +241,10 @@ def _fill_own(counts: _Counts, polarised: bool, values: Single) -> None:
 
 def _rates(one: _Counts, other: _Counts) -> NDArray[np.float64]:
     """Give what `Joint` wants to know of every site."""
-    pairs = one.known * other.known
-    apart = (one.derived * (other.known - other.derived) + other.derived * (one.known - one.derived)) / pairs
+    differing, pairs = _differing(one, other)
     across = one.placed * other.placed / (one.size * other.size)
     inside = (side.placed * (side.placed - 1) / (side.size * (side.size - 1)) for side in (one, other))
-    return np.stack([apart, _heterozygosity(one), _heterozygosity(other), across, *inside], axis=1)
+    return np.stack([differing / pairs, _heterozygosity(one), _heterozygosity(other), across, *inside], axis=1)
 
 
 def _panel(population: Haplotypes, sites: Int) -> Panel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,22 @@ class Fields:
         elif not isinstance(found, dict):
             raise InputError(f"{self.where}: [{name}] must be a table, not {found!r}")
         return found
+
+    def of_task(self, recipe: Mapping[str, Any], task: str, name: str) -> dict[str, Any] | None:
+        """Take the table that the task of its name needs and no other has: None for another task."""
+        if task == name:
+            return self.table(recipe, name)
+        if name in recipe:
+            raise InputError(f"{self.where}: the table [{name}] belongs to task '{name}', not '{task}'")
+        return None
+
+    def shares(self, table: Mapping[str, Any], section: str, names: Sequence[str]) -> dict[str, float]:
+        """Take how often each of some kinds is simulated: all alike without the section, else those that it names."""
+        found = table.get(section.split(".")[-1], {})
+        self.known(found, section)
+        if not found:
+            return dict.fromkeys(names, 1.0)
+        return {name: self.number(found, f"{section}.{name}", 1.0) for name in names if name in found}
 
     def text(self, table: Mapping[str, Any], path: str) -> str:
         """Take a text."""

@@ -127,11 +127,9 @@ def read_introgression(fields: Fields, recipe: dict[str, Any], task: str) -> Int
         For anything that is missing, unknown or makes no sense.
     """
     where = fields.where
-    if task != "introgression":
-        if "introgression" in recipe:
-            raise InputError(f"{where}: the table [introgression] belongs to task 'introgression', not '{task}'")
+    table = fields.of_task(recipe, task, "introgression")
+    if table is None:
         return None
-    table = fields.table(recipe, "introgression")
     split = fields.prior(table, "introgression.split", low=1e-6)
     sizes = fields.priors(table, "introgression.sizes", low=1e-6)
     if len(sizes) != 3:
@@ -141,7 +139,7 @@ def read_introgression(fields: Fields, recipe: dict[str, Any], task: str) -> Int
     pulse, by_share = _pulse(fields, table, split)
     start, growth = _changes(fields, table, split)
     return Introgression(
-        classes=_classes(fields, table.get("classes", {})),
+        classes=fields.shares(table, "introgression.classes", CLASSES),
         second=read_samples(fields, fields.table(recipe, "sample"))[1],
         split=split,
         pulse=pulse,
@@ -197,14 +195,6 @@ def _pair(fields: Fields, path: str, found: tuple[Prior, ...]) -> tuple[Prior, P
     if len(found) != 2:
         raise InputError(f"{fields.where}: {path} must be two numbers (first, second), not {len(found)}")
     return found[0], found[1]
-
-
-def _classes(fields: Fields, table: Any) -> dict[str, float]:
-    """Read how often each class is simulated; those that are not named are not, where any is."""
-    fields.known(table, "introgression.classes")
-    if not table:
-        return dict.fromkeys(CLASSES, 1.0)
-    return {name: fields.number(table, f"introgression.classes.{name}", 1.0) for name in CLASSES if name in table}
 
 
 def draw_introgression(introgression: Introgression, rng: np.random.Generator) -> tuple[Flow, dict[str, float]]:

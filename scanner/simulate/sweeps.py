@@ -106,11 +106,9 @@ def read_sweep(fields: Fields, recipe: dict[str, Any], task: str) -> Sweep | Non
         For anything that is missing, unknown or makes no sense.
     """
     where = fields.where
-    if task != "sweep":
-        if "sweep" in recipe:
-            raise InputError(f"{where}: the table [sweep] belongs to task 'sweep', not '{task}'")
+    table = fields.of_task(recipe, task, "sweep")
+    if table is None:
         return None
-    table = fields.table(recipe, "sweep")
     parts = fields.whole(table, "sweep.parts", 3)
     if parts % 2 == 0:
         raise InputError(f"{where}: sweep.parts must be odd, so that there is a middle one, not {parts}")
@@ -120,7 +118,7 @@ def read_sweep(fields: Fields, recipe: dict[str, Any], task: str) -> Sweep | Non
         "alpha": fields.prior(table, "sweep.alpha", low=WEAKEST) if "alpha" in table else None,
         "s": fields.prior(table, "sweep.s", low=1e-6, high=STRONGEST) if "s" in table else None,
     }
-    classes = _classes(fields, table.get("classes", {}))
+    classes = fields.shares(table, "sweep.classes", CLASSES)
     start = None
     if "start_frequency" in table or any(name.startswith("soft") for name in classes):
         start = fields.prior(table, "sweep.start_frequency", high=LARGEST_START)
@@ -132,14 +130,6 @@ def read_sweep(fields: Fields, recipe: dict[str, Any], task: str) -> Sweep | Non
     if least <= (0 if start is None else start.range[1]):
         raise InputError(f"{where}: sweep.final_frequency must be above any start_frequency, not {least:g}")
     return Sweep(parts, classes, **strength, age=age, start_frequency=start, final_frequency=final)
-
-
-def _classes(fields: Fields, table: Any) -> dict[str, float]:
-    """Read how often each class is simulated; those that are not named are not, where any is."""
-    fields.known(table, "sweep.classes")
-    if not table:
-        return dict.fromkeys(CLASSES, 1.0)
-    return {name: fields.number(table, f"sweep.classes.{name}", 1.0) for name in CLASSES if name in table}
 
 
 def draw_sweep(sweep: Sweep, length: int, rng: np.random.Generator) -> tuple[Selected | None, dict[str, float]]:
