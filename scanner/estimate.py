@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scanner.networks import Group
 from scanner.plan import Plan
 
 START_SECONDS = 4.0
@@ -20,6 +21,8 @@ MEMBER_SECONDS = 1.4e-6
 """A member of a network, a record and population, where about half of the records are used."""
 CHANNEL_SECONDS = 1.5e-8
 """Its channels, a record and haplotype."""
+PAIR_SECONDS = 5e-10
+"""Comparing haplotypes of two populations, a record and pair of haplotypes counted twice."""
 NETWORK_BYTES = 600_000_000
 """Keras with its backend, and a batch."""
 NETWORK_START = 7.0
@@ -68,11 +71,17 @@ def estimate(plan: Plan, threads: int) -> Estimate:
     largest = max((part.records for part in plan.parts), default=0)
     memory = BASE_BYTES + largest * (haplotypes / 8 * 6 + 200)
     networks = sum(
-        len(network.spec.seeds) * MEMBER_SECONDS + draw.size * CHANNEL_SECONDS
-        for network, draws in zip(plan.networks.each, plan.networks.draws, strict=True)
-        for draw in draws
+        len(network.spec.seeds) * MEMBER_SECONDS + _channel_seconds(group)
+        for network, groups in zip(plan.networks.each, plan.networks.groups, strict=True)
+        for group in groups
     )
     more = NETWORK_START + records * networks / used if plan.networks else 0.0
     if plan.networks:
         memory += NETWORK_BYTES
     return Estimate(records, used, START_SECONDS + records * each / used + more, memory, more)
+
+
+def _channel_seconds(group: Group) -> float:
+    """Estimate what the channels of a group cost, a record."""
+    compared = group.size**2 * PAIR_SECONDS if len(group.draws) > 1 else 0.0
+    return group.size * CHANNEL_SECONDS + compared

@@ -195,9 +195,9 @@ def _site_scores(plan: Plan, job: Job) -> dict[int, _SiteColumns]:
 
 def _write_sites(plan: Plan, job: Job, path: Path, scores: Mapping[int, _SiteColumns]) -> None:
     """Stream into a table the scores of sites, and what networks say of the windows around them."""
-    suffix, populations = plan.selection.named, list(plan.selection.populations)
+    suffix = plan.selection.named
     columns = [ScoreColumn(score, group if suffix else ()) for score, group in (site_columns(job) if scores else ())]
-    columns += job.networks.site_columns(populations, suffix=suffix)
+    columns += job.networks.site_columns(suffix=suffix)
     with quiet_htslib(), TableWriter(path, [column.column for column in columns], reasons=False) as table:
         for part in plan.parts:
             blocks = []
@@ -206,7 +206,7 @@ def _write_sites(plan: Plan, job: Job, path: Path, scores: Mapping[int, _SiteCol
                 blocks.append((own.positions, np.column_stack(list(own.values.values()))))
             if job.networks.dense:
                 held = job.store.load(net_name(part.index))
-                dense = [held[f"dense_{at}"] for at in range(len(job.networks.each) * len(populations))]
+                dense = [held[f"dense_{at}"] for at in range(sum(map(len, job.networks.groups)))]
                 blocks += [(block[:, 0].astype(np.int64), block[:, 1:]) for block in dense]
             positions, matrix = side_by_side(blocks)
             some = ~np.isnan(matrix).all(axis=1)

@@ -6,6 +6,7 @@ Nothing here loads Keras: a plan is made from the contracts alone.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.channels.encoding import Encoding, encoding
+from scanner.channels.groups import SIDES, GroupEncoding, group_encoding
 from scanner.errors import InputError, UsageError
 from scanner.network import prior
 from scanner.network.spec import Range, Spec, read_spec
@@ -50,15 +51,22 @@ class Network:
     digest: str
 
     @property
-    def encoding(self) -> Encoding:
+    def encoding(self) -> GroupEncoding:
         """Which sites it looks at, and how."""
-        return encoding(self.spec.encoding, self.spec.min_count)
+        return group_encoding(self.spec.encoding, self.spec.min_count)
 
     @property
-    def haplotypes(self) -> Range:
-        """Fewest and most haplotypes of a population that it was trained on."""
-        low, high = self.spec.ranges.get("haplotypes", (2.0, float("inf")))
-        return max(2.0, low), high
+    def haplotypes(self) -> tuple[Range, ...]:
+        """Fewest and most haplotypes that it was trained on, of every population that it looks at together."""
+        held = (self.spec.ranges.get(f"haplotypes{side}", (2.0, math.inf)) for side in SIDES[self.spec.populations])
+        return tuple((max(2.0, low), high) for low, high in held)
+
+    @property
+    def phased(self) -> tuple[bool, ...]:
+        """Whether it needs phase, of every population: of two it does not where it was trained on samples without."""
+        if self.spec.populations == 1:
+            return (True,)
+        return tuple(self.spec.ranges.get(f"unphased{side}", (0.0, 0.0))[1] == 0 for side in SIDES[2])
 
     @property
     def min_sites(self) -> int:
@@ -116,6 +124,27 @@ class Draw:
 
 
 @dataclass(frozen=True)
+class Group:
+    """What a network looks at together: one population or two.
+
+    Parameters
+    ----------
+    populations
+        Their names.
+    draws
+        For each of them, the chromosomes that are looked at.
+    """
+
+    populations: tuple[str, ...]
+    draws: tuple[Draw, ...]
+
+    @property
+    def size(self) -> int:
+        """Haplotypes in all."""
+        return sum(draw.size for draw in self.draws)
+
+
+@dataclass(frozen=True)
 class Networks:
     """Everything about the networks of a scan that its plan fixes.
 
@@ -123,8 +152,10 @@ class Networks:
     ----------
     each
         The networks, in the order in which they were named.
-    draws
-        For each of them, and for every population: the chromosomes that it looks at.
+    groups
+        For each of them, the populations or pairs of populations that it looks at.
+    left_out
+        For each of them, the populations or pairs that it was not trained for: too few haplotypes.
     dense
         Predict for windows around every site too.
     device
@@ -134,7 +165,8 @@ class Networks:
     """
 
     each: tuple[Network, ...] = ()
-    draws: tuple[tuple[Draw, ...], ...] = ()
+    groups: tuple[tuple[Group, ...], ...] = ()
+    left_out: tuple[tuple[tuple[str, ...], ...], ...] = ()
     dense: bool = False
     device: str = "auto"
     priors: tuple[tuple[float, ...], ...] = ()
@@ -143,30 +175,31 @@ class Networks:
         """Tell whether there are any."""
         return bool(self.each)
 
-    def columns(self, populations: Sequence[str], *, suffix: bool) -> list[ScoreColumn]:
-        """List their columns in the table's order: score after score, each for all populations."""
+    def columns(self, *, suffix: bool) -> list[ScoreColumn]:
+        """List their columns in the table's order: score after score, each for all groups."""
         return [
-            ScoreColumn(score, (population,) if suffix else ())
-            for network in self.each
+            ScoreColumn(score, group.populations if suffix else ())
+            for network, groups in zip(self.each, self.groups, strict=True)
             for score in network.scores
-            for population in populations
+            for group in groups
         ]
 
-    def site_columns(self, populations: Sequence[str], *, suffix: bool) -> list[ScoreColumn]:
-        """List the columns of the table of sites, network after network and population after population."""
+    def site_columns(self, *, suffix: bool) -> list[ScoreColumn]:
+        """List the columns of the table of sites, network after network and group after group."""
         return [
-            ScoreColumn(score, (population,) if suffix else ())
-            for network in (self.each if self.dense else ())
-            for population in populations
+            ScoreColumn(score, group.populations if suffix else ())
+            for network, groups in (zip(self.each, self.groups, strict=True) if self.dense else ())
+            for group in groups
             for score in network.values
         ]
 
-    def record(self, populations: Sequence[str]) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """Describe them for run.json."""
         found = {}
-        for network, draws, priors in zip(self.each, self.draws, self.priors, strict=True):
+        rows = zip(self.each, self.groups, self.left_out, self.priors, strict=True)
+        for network, groups, left_out, priors in rows:
             spec = network.spec
-            drawn = zip(populations, draws, strict=True)
+            drawn = {name: draw for group in groups for name, draw in zip(group.populations, group.draws, strict=True)}
             found[spec.id] = {
                 "digest": network.digest,
                 "title": spec.title,
@@ -175,12 +208,14 @@ class Networks:
                 "min_count": spec.min_count,
                 "window": list(spec.window),
                 "priors": {item.name: prior for item, prior in zip(spec.classes, priors, strict=True)},
-                "haplotypes": list(spec.ranges.get("haplotypes", ())),
+                "haplotypes": [list(bounds) for bounds in network.haplotypes],
                 "members": len(spec.seeds),
                 "intervals": {output.name: output.interval for output in spec.outputs},
                 "versions": dict(spec.versions),
                 "licence": spec.licence,
-                "thinned": {name: {"from": d.out_of, "to": d.size} for name, d in drawn if d.thinned},
+                "groups": [list(group.populations) for group in groups],
+                "left_out": [list(names) for names in left_out],
+                "thinned": {name: {"from": d.out_of, "to": d.size} for name, d in drawn.items() if d.thinned},
             }
         return found
 
@@ -257,11 +292,12 @@ def arrange(
     samples: Mapping[str, int],
     present: Mapping[str, int],
     ploidy: int,
-) -> tuple[tuple[Draw, ...], ...]:
-    """Choose the chromosomes of every population that each network looks at.
+    pairs: Sequence[tuple[str, ...]] = (),
+) -> Networks:
+    """Choose what each network looks at: the populations or pairs it was trained for, and chromosomes of each.
 
     A larger population than a network was trained on is thinned by a draw of whole samples that depends on the
-    network, on the population's name and on nothing else.
+    network, on the population's name and on nothing else. One that is too small is left out.
 
     Parameters
     ----------
@@ -273,32 +309,61 @@ def arrange(
         Population -> number of chromosomes that are there.
     ploidy
         Chromosomes a sample.
+    pairs
+        Pairs of populations, for networks that look at two.
+
+    Returns
+    -------
+    The networks with their groups, without priors.
 
     Raises
     ------
     UsageError
-        Where a population has fewer haplotypes than a network was trained on.
+        Where a network is left without any.
     """
+    groups, left_out = [], []
     for network in networks:
-        low, high = network.haplotypes
-        for name, count in present.items():
-            if count < low:
-                known = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
-                raise UsageError(
-                    f"population '{name}' has {count} haplotypes, and {network.spec.id} was trained on {known}: "
-                    "leave it out, or train a network for such samples with popscan train --like"
-                )
-    return tuple(tuple(_draw(network, name, count, ploidy) for name, count in samples.items()) for network in networks)
+        there = [(name,) for name in samples] if network.spec.populations == 1 else list(pairs)
+        if not there:
+            raise UsageError(
+                f"{network.spec.id} looks at two populations together: name them in a file (--populations) and as "
+                "a pair (--pair A:B)"
+            )
+        fitting = [names for names in there if _too_small(network, names, present) is None]
+        if not fitting:
+            raise UsageError(
+                f"{_too_small(network, there[0], present)}: leave {network.spec.id} out, or train a network for such "
+                "samples with popscan train --like"
+            )
+        left_out.append(tuple(names for names in there if names not in fitting))
+        groups.append(tuple(_group(network, names, samples, ploidy) for names in fitting))
+    return Networks(networks, tuple(groups), tuple(left_out))
 
 
-def _draw(network: Network, population: str, samples: int, ploidy: int) -> Draw:
+def _too_small(network: Network, names: Sequence[str], present: Mapping[str, int]) -> str | None:
+    """Say which population has fewer haplotypes than a network was trained on, if any has."""
+    for name, (low, high) in zip(names, network.haplotypes, strict=True):
+        if present[name] < low:
+            known = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+            return f"population '{name}' has {present[name]} haplotypes, and {network.spec.id} was trained on {known}"
+    return None
+
+
+def _group(network: Network, names: tuple[str, ...], samples: Mapping[str, int], ploidy: int) -> Group:
+    """Choose the chromosomes of a group."""
+    most = (high for _, high in network.haplotypes)
+    draws = (_draw(network, name, samples[name] * ploidy, ploidy, high) for name, high in zip(names, most, strict=True))
+    return Group(tuple(names), tuple(draws))
+
+
+def _draw(network: Network, population: str, columns: int, ploidy: int, most: float) -> Draw:
     """Thin a population to the most haplotypes that a network was trained on."""
-    columns, high = samples * ploidy, network.haplotypes[1]
-    if columns <= high:
+    samples = columns // ploidy
+    if columns <= most:
         return Draw(tuple(range(samples)), ploidy, columns, columns)
     seed = hashlib.sha256(f"{network.digest} {population}".encode()).digest()
-    drawn = np.random.default_rng(list(seed)).permutation(samples)[: -(-int(high) // ploidy)]
-    return Draw(tuple(np.sort(drawn).tolist()), ploidy, int(high), columns)
+    drawn = np.random.default_rng(list(seed)).permutation(samples)[: -(-int(most) // ploidy)]
+    return Draw(tuple(np.sort(drawn).tolist()), ploidy, int(most), columns)
 
 
 def _read(folder: Path) -> Network:
@@ -306,9 +371,11 @@ def _read(folder: Path) -> Network:
     path = folder / SPEC
     spec = read_spec(path, SUMMED)
     try:
-        encoding(spec.encoding, spec.min_count)
+        how = group_encoding(spec.encoding, spec.min_count)
     except ValueError as error:
         raise InputError(f"{path}: {error}: use the popscan that trained the network") from error
+    if how.populations != spec.populations:
+        raise InputError(f"{path} says {spec.populations} population(s), and {how.name} is of {how.populations}")
     for name, expected in spec.files.items():
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing: get the model again")

@@ -146,8 +146,7 @@ def outline(options: ScanOptions, fallback: Path) -> Plan:
     models = read_networks(options.models)
     priors = read_prior(models, options.priors)
     columns = registry.columns(options.statistics, names, pairs, trios, suffix=selection.named)
-    columns += Networks(models).columns(names, suffix=selection.named)
-    if not columns:
+    if not columns and not models:
         raise UsageError("nothing to compute: --statistics leaves no score for these populations")
     regions = _regions(options, source, aliases)
     scanned = {region.contig: source.lengths[region.contig] for region in regions}
@@ -157,8 +156,9 @@ def outline(options: ScanOptions, fallback: Path) -> Plan:
     if options.ancestral is not None:
         AncestralFasta(options.ancestral, scanned, aliases)
     look = probe(source, selection, regions)
-    draws = arrange(models, selection.sizes, look.haplotypes, look.ploidy)
-    networks = Networks(models, draws, options.dense, options.device, priors)
+    networks = arrange(models, selection.sizes, look.haplotypes, look.ploidy, pairs)
+    networks = replace(networks, dense=options.dense, device=options.device, priors=priors)
+    columns += networks.columns(suffix=selection.named)
     return Plan(options, source, selection, look, regions, pairs, trios, tuple(columns), (), aliases, masks, networks)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.channels.encoding import REACH, Encoding, encode
+from scanner.channels.groups import GroupEncoding, encode_group
 from scanner.channels.windows import window_extras, window_summaries
 from scanner.compute import Done, Job, part_name
 from scanner.errors import InputError
@@ -36,6 +36,7 @@ from scanner.windows import Float, Int
 GPU = {"GPU": 1.0}
 """What a worker of an outside cluster must offer where networks are to run on graphics cards."""
 _LOADING = threading.Lock()
+_Key = tuple[int, int, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -122,20 +123,20 @@ def compute_networks(task: NetTask) -> Done:
     reasons: list[NDArray[np.uint8]] = []
     dense: Arrays = {}
     unlike: dict[str, list[int]] = {}
-    populations = len(job.selection.populations)
-    for number, network in enumerate(job.networks.each):
+    for number, (network, groups) in enumerate(zip(job.networks.each, job.networks.groups, strict=True)):
         tool = _tool(network, job.networks.device)
         made = []
-        for population, draw in enumerate(job.networks.draws[number]):
-            stretch = _Stretch.around(task, parts, tool, (number, population, draw.size))
+        for at, group in enumerate(groups):
+            key = number, at, tuple(draw.size for draw in group.draws)
+            stretch = _Stretch.around(task, parts, tool, key)
             made.append(_predict(task, tool, stretch, part.windows.start, part.windows.end, [floors]))
             if task.length:
-                dense[f"dense_{number * populations + population}"] = _dense(task, tool, stretch)
+                dense[f"dense_{len(dense)}"] = _dense(task, tool, stretch)
         for score in range(len(network.scores)):
             columns = [column(found[:, score], *missing) for found, missing in made]
             values += [one.values for one in columns]
             reasons += [one.reasons for one in columns]
-        unlike[network.spec.id] = _count_unlike(values[-populations:])
+        unlike[network.spec.id] = _count_unlike(values[-len(groups) :])
     arrays: Arrays = {"values": np.column_stack(values), "reasons": np.column_stack(reasons), **dense}
     job.store.save(net_name(part.index), arrays, {"unlike": unlike})
     return Done(part.index, part.records)
@@ -144,7 +145,7 @@ def compute_networks(task: NetTask) -> Done:
 def count_unlike(job: Job, parts: Sequence[Part]) -> dict[str, tuple[int, int]]:
     """Count, for every network, the windows unlike those of its training, and all that have a value.
 
-    Windows of several populations count each by itself.
+    Windows of several populations or pairs count each by itself.
     """
     found: dict[str, Counter[int]] = {network.spec.id: Counter() for network in job.networks.each}
     for part in parts:
@@ -158,15 +159,19 @@ def count_unlike(job: Job, parts: Sequence[Part]) -> dict[str, tuple[int, int]]:
 class _Tool:
     """A network that is ready to compute."""
 
+    network: Network
     predictor: Predictor
-    how: Encoding
     reference: Mapping[str, NDArray[Any]]
-    min_sites: int
+
+    @property
+    def how(self) -> GroupEncoding:
+        """Which sites it looks at, and how."""
+        return self.network.encoding
 
     @property
     def flank(self) -> int:
         """Used sites on each side that what is said of a site depends on."""
-        return REACH + self.predictor.halo
+        return self.how.reach + self.predictor.halo
 
     @property
     def spec(self) -> Spec:
@@ -177,19 +182,18 @@ class _Tool:
 def _tool(network: Network, device: str) -> _Tool:
     """Load a network, once a process."""
     with _LOADING:
-        return _load(network.folder, network.digest, network.min_sites, device)
+        return _load(network.folder, network.digest, device)
 
 
 @functools.cache
-def _load(folder: Path, digest: str, min_sites: int, device: str) -> _Tool:
+def _load(folder: Path, digest: str, device: str) -> _Tool:
     """Load a network; one thread computes where there is no graphics card, for processes are the parallelism."""
     chosen = backend.choose_device(device, threads=1)
     model = store.load(folder)
     if model.digest != digest:
         raise InputError(f"{folder} was replaced while it was used: scan again")
     store.check_golden(model)
-    how = Network(folder, model.spec, digest).encoding
-    return _Tool(Predictor.on(model, chosen), how, model.reference, min_sites)
+    return _Tool(Network(folder, model.spec, digest), Predictor.on(model, chosen), model.reference)
 
 
 class _Parts:
@@ -215,7 +219,7 @@ class _Parts:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """What a network sees of one population around a part: the panel, and the used sites of it with their features.
+    """What a network sees of a group around a part: the panel, and the used sites of it with their features.
 
     ``prior`` holds the probabilities of its classes before anything is seen; None where it predicts values.
     """
@@ -227,13 +231,13 @@ class _Stretch:
     prior: Float | None = None
 
     @classmethod
-    def around(cls, task: NetTask, parts: _Parts, tool: _Tool, key: tuple[int, int, int]) -> _Stretch:
-        """Gather the sites that the windows of a part, and its core, depend on; key: network, population, size."""
+    def around(cls, task: NetTask, parts: _Parts, tool: _Tool, key: _Key) -> _Stretch:
+        """Gather the sites that the windows of a part, and its core, depend on; key: network, group, sizes."""
         panel, (low, high) = _gather(task, parts, tool, key), _reach(task, tool)
         used = panel.used(tool.how)
         first, last = np.searchsorted(used.positions, (low, high))
         near = used.take(slice(max(0, int(first) - tool.flank), int(last) + tool.flank))
-        encoded = encode(near.positions, near.haplotypes(), tool.how)
+        encoded = encode_group(near.positions, near.haplotypes(), tool.how, near.polarised)
         prior = np.array(task.job.networks.priors[key[0]]) if tool.spec.classes else None
         return cls(panel, near.positions, encoded.values, tool.predictor.features(encoded.values), prior)
 
@@ -252,7 +256,7 @@ def _reach(task: NetTask, tool: _Tool) -> tuple[int, int]:
     return max(task.bounds[0], min(ends[0], low - half)), min(task.bounds[1], max(ends[1], high + half))
 
 
-def _gather(task: NetTask, parts: _Parts, tool: _Tool, key: tuple[int, int, int]) -> Panel:
+def _gather(task: NetTask, parts: _Parts, tool: _Tool, key: _Key) -> Panel:
     """Join the panels of as many parts as hold enough used sites on each side."""
     low, high = _reach(task, tool)
 
@@ -286,8 +290,8 @@ def _predict(
     far = reference.score(tool.reference, window_summaries(stretch.values, first, last, extras))
     cut = (start < task.bounds[0]) | (end > task.bounds[1])  # no window of the training lacks a side
     missing: Missing = [(floor == reason, reason) for floor in floors for reason in Reason if reason]
-    missing += stretch.panel.unfit(tool.how, start, end)
-    missing.append((last - first < tool.min_sites, Reason.FEW_SITES))
+    missing += stretch.panel.unfit(tool.network, start, end)
+    missing.append((last - first < tool.network.min_sites, Reason.FEW_SITES))
     return np.column_stack([_scores(tool, stretch, raw), np.where(cut, 1.0, far)]), missing
 
 

@@ -131,12 +131,12 @@ def run_record(
 
 def _at_sites(plan: Plan) -> list[ScoreColumn]:
     """List what the networks give at every site."""
-    return plan.networks.site_columns(list(plan.selection.populations), suffix=plan.selection.named)
+    return plan.networks.site_columns(suffix=plan.selection.named)
 
 
 def _models(plan: Plan, unlike: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     """Describe the networks, and count the windows unlike those that they were trained on."""
-    described = plan.networks.record(list(plan.selection.populations))
+    described = plan.networks.record()
     return {
         name: {**entry, "out_of_range": {"windows": unlike[name][0], "of": unlike[name][1]}}
         for name, entry in described.items()

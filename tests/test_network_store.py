@@ -229,7 +229,7 @@ NAME = "a name of up to 40 small letters, digits, _ and -"
         ("min_count = 2", "min_count = 0", "min_count must be a whole number from 1 to 1,000"),
         ("min_count = 2", "min_count = true", "min_count must be a whole number from 1 to 1,000"),
         ("min_count = 2", f"min_count = {2**70}", "min_count must be a whole number from 1 to 1,000"),
-        ("populations = 1", "populations = 2", "populations must be a whole number from 1 to 1"),
+        ("populations = 1", "populations = 3", "populations must be a whole number from 1 to 2"),
         ("parts = 3", "parts = 3.0", "parts must be a whole number from 1 to 256"),
         ("window = [1000.0, 500000.0]", "window = [1000.0, 1e300]", "window must be [shortest, longest] in bp"),
         ("window = [1000.0, 500000.0]", "window = [2000, 1000]", "window must be [shortest, longest] in bp"),
@@ -271,12 +271,12 @@ def test_shares_of_classes_must_be_whole(folder: Path) -> None:
 def test_an_encoding_that_is_no_more_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spoilt('encoding = "folded-2"', 'encoding = "folded-9"')(folder)
     assert refusal(folder) == (
-        "F: no encoding of sites is called 'folded-9': choose one of folded-2, polarised-2 (the model asks for it): "
-        "use the popscan that trained the model"
+        "F: no encoding of sites is called 'folded-9': choose one of folded-2, polarised-2, pair-folded-1, "
+        "pair-polarised-1 (the model asks for it): use the popscan that trained the model"
     )
     spoilt('encoding = "folded-9"', 'encoding = "folded-2"')(folder)
-    fewer = type("Fewer", (), {"channels": ("frequency", "missing")})
-    monkeypatch.setattr(store, "encoding", lambda *_: fewer)
+    fewer = type("Fewer", (), {"channels": ("frequency", "missing"), "populations": 1})
+    monkeypatch.setattr(store, "group_encoding", lambda *_: fewer)
     expected = f"F: architecture.json has {ARCH.channels} channels (folded-2), and there must be 2"
     assert refusal(folder) == expected
 

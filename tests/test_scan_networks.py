@@ -248,12 +248,13 @@ def test_a_large_population_is_thinned_by_whole_samples(simulated: Simulated, mo
     model = save(models / "thin", ranges={"haplotypes": (4.0, 16.0)})
     words = ("-p", simulated.populations, "--models", model, *BARE[:-1])
     done = scanned(simulated.vcf, *words, "--out", tmp_path / "out")
-    assert "small-one looks at 16 haplotypes, drawn from the samples of A (40), B (40), C (40)" in done.err
+    assert "small-one looks at some of the haplotypes of A (40 to 16), B (40 to 16), C (40 to 16)" in done.err
     record = json.loads((tmp_path / "out" / "run.json").read_text())["models"]["small-one"]
     assert record["thinned"] == {name: {"from": 40, "to": 16} for name in "ABC"}
     table = read_table(tmp_path / "out" / "windows.tsv.gz")
     (network,) = read_networks([model])
-    (draws,) = arrange((network,), dict.fromkeys("ABC", 20), dict.fromkeys("ABC", 40), 2)
+    (groups,) = arrange((network,), dict.fromkeys("ABC", 20), dict.fromkeys("ABC", 40), 2).groups
+    draws = [draw for group in groups for draw in group.draws]
     assert [len(draw.samples) for draw in draws] == [8] * 3
     assert len({draw.samples for draw in draws}) == 3, "populations are thinned apart"
     start, end = np.array([both[1:] for both in table.bounds]).T
@@ -268,16 +269,15 @@ def test_a_large_population_is_thinned_by_whole_samples(simulated: Simulated, mo
 def test_thinning_depends_on_the_network_and_the_name(model: Path) -> None:
     (network,) = read_networks([model])
     narrow = replace(network, spec=replace(network.spec, ranges={"haplotypes": (4.0, 15.0)}))
-    one, two = (
-        arrange((narrow,), {"A": 100, "B": 7}, {"A": 200, "B": 14}, 2),
-        arrange((replace(narrow, digest="0" * 64),), {"A": 100, "B": 7}, {"A": 200, "B": 14}, 2),
-    )
-    assert one == arrange((narrow,), {"A": 100, "B": 7}, {"A": 200, "B": 14}, 2)
-    assert one != two
-    assert (len(one[0][0].samples), one[0][0].size, one[0][0].thinned) == (8, 15, True)
-    assert (one[0][1].samples, one[0][1].size, one[0][1].thinned) == (tuple(range(7)), 14, False)
-    assert one[0][0].columns(2).tolist() == [c for s in one[0][0].samples for c in (2 * s, 2 * s + 1)][:15]
-    assert one[0][0].columns(3).tolist() == [c for s in one[0][0].samples for c in (3 * s, 3 * s + 1)][:15]
+    samples, present = {"A": 100, "B": 7}, {"A": 200, "B": 14}
+    one = arrange((narrow,), samples, present, 2)
+    assert one == arrange((narrow,), samples, present, 2)
+    assert one.groups != arrange((replace(narrow, digest="0" * 64),), samples, present, 2).groups
+    (a,), (b,) = (group.draws for group in one.groups[0])
+    assert (len(a.samples), a.size, a.thinned) == (8, 15, True)
+    assert (b.samples, b.size, b.thinned) == (tuple(range(7)), 14, False)
+    assert a.columns(2).tolist() == [c for s in a.samples for c in (2 * s, 2 * s + 1)][:15]
+    assert a.columns(3).tolist() == [c for s in a.samples for c in (3 * s, 3 * s + 1)][:15]
 
 
 def test_too_few_haplotypes_are_refused(simulated: Simulated, models: Path, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_too_few_haplotypes_are_refused(simulated: Simulated, models: Path, tmp_
     done = popscan("scan", simulated.vcf, "-p", simulated.populations, "--models", model, "--out", tmp_path / "out")
     assert done.code == 2
     assert done.sentence.startswith(
-        "population 'A' has 40 haplotypes, and small-one was trained on 64 to 500: leave it out, or train a network"
+        "population 'A' has 40 haplotypes, and small-one was trained on 64 to 500: leave small-one out, or train"
     )
     assert not (tmp_path / "out").exists()
 
@@ -540,7 +540,7 @@ def test_an_unknown_encoding_is_refused(model: Path, tmp_path: Path) -> None:
 def test_a_network_that_is_replaced_on_the_way_is_noticed(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "load", load_once)
     with pytest.raises(InputError, match="was replaced while it was used: scan again"):
-        predict._load(model, "0" * 64, 1, "cpu")
+        predict._load(model, "0" * 64, "cpu")
 
 
 def test_two_sources_of_one_column_are_refused(model: Path, models: Path) -> None:

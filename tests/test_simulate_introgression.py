@@ -17,7 +17,7 @@ from scanning import popscan
 from scanner.errors import InputError, UsageError
 from scanner.simulate import sets
 from scanner.simulate.coalescent import Simulation, simulate_one
-from scanner.simulate.divergence import introgressed_share, split_history
+from scanner.simulate.divergence import came_over, split_history
 from scanner.simulate.introgression import CLASSES, SECTIONS, Flow, Introgression, draw_introgression
 from scanner.simulate.priors import Prior
 from scanner.simulate.recipe import Recipe, parse_recipe
@@ -323,15 +323,31 @@ def test_what_came_over_is_what_a_census_finds() -> None:
         )
         names = {item.metadata["name"]: item.id for item in trees.populations()}
         own = set(trees.samples(names[receiver]).tolist())
-        total = 0.0
+        total, anywhere = 0.0, np.zeros(2000, np.bool_)
         for tree in trees.trees():
             for node in tree.nodes():
                 flags, where = trees.node(node).flags, trees.node(node).population
                 if flags & msprime.NODE_IS_CEN_EVENT and where == names[flow.donor]:
-                    total += tree.span * len(own & set(tree.samples(node)))
+                    came = len(own & set(tree.samples(node)))
+                    total += tree.span * came
+                    anywhere[int(tree.interval.left) : int(tree.interval.right)] |= came > 0
         expected = total / (len(own) * 2000)
         assert 0 < expected < 1
-        assert introgressed_share(trees, flow) == pytest.approx(expected, abs=1e-9)
+        share, tracts = came_over(trees, flow)
+        assert share == pytest.approx(expected, abs=1e-9)
+        bounds = np.flatnonzero(np.diff(np.concatenate([[False], anywhere, [False]])))
+        assert tracts.T.ravel().tolist() == bounds.tolist()
+
+
+def test_how_much_of_a_window_came_over() -> None:
+    tracts = np.array([[0.0, 40.0], [10.0, 60.0]])
+    one = Simulation(100, np.zeros(0, np.int64), np.zeros((0, 4), np.int8), {}, np.zeros(1), np.ones(1), tracts)
+    found = one.introgressed(
+        np.array([0.0, 0.0, 10.0, 50.0, 60.0, 45.0]), np.array([100.0, 10.0, 40.0, 70.0, 100.0, 55.0])
+    )
+    assert found.tolist() == [0.3, 1.0, 0.0, 0.5, 0.0, 1.0]
+    none = replace(one, tracts=np.zeros((2, 0)))
+    assert none.introgressed(np.array([0.0]), np.array([100.0])).tolist() == [0.0]
 
 
 def test_what_a_simulation_holds() -> None:
@@ -377,13 +393,5 @@ def test_sets_keep_who_is_of_which_population(tmp_path: Path) -> None:
         assert item.sizes == again.sizes
         assert item.positions.tolist() == again.positions.tolist()
         assert (item.alleles == again.alleles).all()
+        assert item.tracts.tolist() == again.tracts.tolist()
         assert {name: value for name, value in item.parameters.items() if value == value} == again.parameters
-
-
-def test_nothing_learns_introgression_yet(tmp_path: Path) -> None:
-    (tmp_path / "r.toml").write_text(MET)
-    done = popscan("train", tmp_path / "r.toml", "--out", tmp_path / "model")
-    assert (done.code, done.sentence) == (
-        1,
-        "recipe small: no network learns the task 'introgression' yet: it is only simulated",
-    )

@@ -91,7 +91,7 @@ def test_errors_are_as_frequent_as_asked_for() -> None:
 @given(st.integers(0, 1000), st.floats(0, 1), st.booleans())
 def test_phase_changes_nothing_in_genotypes(seed: int, rate: float, unphased: bool) -> None:
     one = simulation(sites=60, seed=seed)
-    seen = look(one, Observation(switch=just(rate), unphased=unphased), seed)
+    seen = look(one, Observation(switch=just(rate), unphased=(just(1),) if unphased else ()), seed)
     assert (genotypes(seen.haplotypes.alleles()) == genotypes(one.alleles)).all()
 
 
@@ -110,7 +110,7 @@ def test_switches_are_as_frequent_as_asked_for() -> None:
 
 def test_without_phase_heterozygotes_are_not_placed() -> None:
     one = simulation()
-    seen = look(one, Observation(unphased=True)).haplotypes
+    seen = look(one, Observation(unphased=(just(1),))).haplotypes
     placed = unpack(seen.placed, seen.size).reshape(len(one.positions), -1, 2)
     het = genotypes(one.alleles) == 1
     assert (placed == ~het[:, :, None]).all()
@@ -122,7 +122,7 @@ def test_without_phase_heterozygotes_are_not_placed() -> None:
 
 @pytest.mark.parametrize(("haplotypes", "size"), [(11, 10), (10, 10), (3, 2)])
 def test_without_phase_there_are_two_of_each(haplotypes: int, size: int) -> None:
-    seen = look(simulation(), Observation(unphased=True, haplotypes=just(haplotypes))).haplotypes
+    seen = look(simulation(), Observation(unphased=(just(1),), haplotypes=just(haplotypes))).haplotypes
     assert seen.size == size
     assert seen.unphased_count.sum() > 0
 

@@ -13,7 +13,7 @@ from scanner.catalogue import catalogue_folder
 from scanner.errors import InputError, UsageError
 from scanner.simulate.kept import overridden
 from scanner.simulate.priors import Prior
-from scanner.simulate.recipe import HISTORIES, NAME, TASKS, Observation, find_recipe, parse_recipe, read_recipe
+from scanner.simulate.recipe import ALWAYS, HISTORIES, NAME, TASKS, Observation, find_recipe, parse_recipe, read_recipe
 
 CATALOGUE = sorted(catalogue_folder("models").glob("*/recipe.toml"))
 SIZE = "size = { log_uniform = [500, 2000] }"
@@ -60,7 +60,7 @@ def test_optional_fields_are_read() -> None:
     assert (found.hotspots.share, found.hotspots.width) == (0.5, Prior("choice", (2.0,)))
     assert found.histories[1].weight == 3.0
     assert list(found.histories[1].numbers) == ["sizes-0", "sizes-1", "sizes-2", "times-1", "times-2"]
-    assert (found.observation.missing, found.observation.unphased) == (Prior("choice", (0.1,)), True)
+    assert (found.observation.missing, found.observation.unphased) == (Prior("choice", (0.1,)), (ALWAYS,))
     assert (dict(found.network), dict(found.training)) == ({"width": 3}, {"epochs": 4})
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numba
 import numpy as np
@@ -79,6 +79,8 @@ class Encoding:
     name: str
     polarised: bool
     min_count: int = 1
+    populations: ClassVar[int] = 1
+    reach: ClassVar[int] = REACH
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numba
 import numpy as np
@@ -73,6 +73,8 @@ class PairEncoding:
     name: str
     polarised: bool
     min_count: int = 1
+    populations: ClassVar[int] = 2
+    reach: ClassVar[int] = REACH
 
     @property
     def channels(self) -> tuple[str, ...]:

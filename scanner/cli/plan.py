@@ -70,7 +70,7 @@ def _record(made: Plan, expected: Estimate) -> dict[str, Any]:
         "pairs": [":".join(pair) for pair in made.pairs],
         "trios": [":".join(trio) for trio in made.trios],
         "columns": [column.column for column in made.columns],
-        "models": made.networks.record(list(made.selection.populations)),
+        "models": made.networks.record(),
         "ploidy": made.probe.ploidy,
         "unphased": made.probe.unphased,
         "polarised": made.probe.polarised,

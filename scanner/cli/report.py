@@ -29,7 +29,7 @@ def notes(plan: Plan | None) -> list[str]:
     probe, wanted = plan.probe, {column.name for column in plan.columns}
     networks = plan.networks.each
     phase = [n for p in registry.PRODUCERS if p.needs_phase for n in p.names if n in wanted]
-    phase += [network.spec.id for network in networks]
+    phase += [network.spec.id for network in networks if all(network.phased)]
     polarity = [n for p in registry.PRODUCERS if p.needs_polarity for n in p.names if n in wanted]
     polarity += [network.spec.id for network in networks if network.encoding.polarised]
     if probe.unphased > NOTICE and phase:
@@ -50,14 +50,20 @@ def notes(plan: Plan | None) -> list[str]:
 def _network_notes(plan: Plan) -> list[str]:
     """Say what the networks leave out, and where the scan differs from what they were trained on."""
     found = []
-    for network, draws in zip(plan.networks.each, plan.networks.draws, strict=True):
+    rows = zip(plan.networks.each, plan.networks.groups, plan.networks.left_out, strict=True)
+    for network, groups, left_out in rows:
         spec = network.spec
-        drawn = zip(plan.selection.populations, draws, strict=True)
-        thinned = [f"{name} ({draw.out_of:,})" for name, draw in drawn if draw.thinned]
+        if left_out:
+            known = " and ".join(f"{low:,.0f} to {high:,.0f}" for low, high in network.haplotypes)
+            names = [" and ".join(group) for group in left_out]
+            found.append(
+                f"note: {spec.id} does not look at {shortlist(names, 8)}: too few haplotypes, it was trained on {known}"
+            )
+        drawn = {name: draw for group in groups for name, draw in zip(group.populations, group.draws, strict=True)}
+        thinned = [f"{name} ({draw.out_of:,} to {draw.size:,})" for name, draw in drawn.items() if draw.thinned]
         if thinned:
             found.append(
-                f"note: {spec.id} looks at {int(network.haplotypes[1]):,} haplotypes, drawn from the samples of "
-                f"{shortlist(thinned, 8)}: it was trained on no more"
+                f"note: {spec.id} looks at some of the haplotypes of {shortlist(thinned, 8)}: it was trained on no more"
             )
         length, (low, high) = window_length(plan), spec.window
         if not low <= length <= high:

@@ -14,7 +14,6 @@ from scanner.cli.progress import LoggedBar, running
 from scanner.errors import Stopped
 from scanner.simulate import sets
 from scanner.simulate.recipe import find_recipe
-from scanner.train.targets import TARGETS
 from scanner.workers import available_threads, workers
 
 _log = logging.getLogger(__name__)
@@ -47,8 +46,7 @@ def simulate(recipe: Path, out: Path, threads: int | None, quiet: bool, **given:
     ago = f", {before:,} of them from before" if before else ""
     click.echo(f"simulations  {len(held):,} of {held.recipe.name}{ago}", err=True)
     click.echo(f"folder       {held.store.folder}: {held.shards:,} shards; recipe and versions beside them", err=True)
-    if any(target.task == held.recipe.task for target in TARGETS.values()):
-        click.echo(f"train        popscan train {out / 'recipe.toml'} --simulations {out} --out MODEL", err=True)
+    click.echo(f"train        popscan train {out / 'recipe.toml'} --simulations {out} --out MODEL", err=True)
 
 
 def _complete(held: sets.SimulationSet, threads: int, bar: LoggedBar) -> int:

@@ -17,7 +17,10 @@ from scanner.evaluate.measures import Measured, ranks, rounded, strata
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
-STRATA = ("history", "size", "haplotypes", "sites", "missing", "alpha", "age", "start_frequency", "final_frequency")
+STRATA = (
+    "history", "size", "haplotypes", "haplotypes_first", "haplotypes_second", "sites", "missing", "alpha", "age",
+    "start_frequency", "final_frequency", "split", "pulse", "proportion", "introgressed",
+)  # fmt: skip
 """Facts by which windows are divided."""
 BINS = 15
 """Bins of the calibration error, of equal width."""

@@ -13,8 +13,7 @@ from scanner.errors import UsageError
 from scanner.evaluate import alignment, boosting, classes
 from scanner.evaluate.classes import Told, auc
 from scanner.evaluate.measures import Measured, between, by_rho, measure, paired, rounded, spearman, strata
-from scanner.evaluate.seen import Seen, Task, gather, records, tasks
-from scanner.evaluate.summaries import NAMES
+from scanner.evaluate.seen import Seen, Task, gather, parts_of, records, summary_names, tasks
 from scanner.network.predict import probabilities
 from scanner.network.store import Model
 from scanner.simulate.sets import SimulationSet
@@ -138,6 +137,8 @@ def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress:
         Where a baseline is not known, lacks its library, or has too few simulations.
     """
     check_baselines(setting.baselines)
+    if "alignment" in setting.baselines and setting.target.populations > 1:
+        raise UsageError("the baseline 'alignment' is of one population: compare with boosting")
     values = setting.target.values
     trained = _train(setting, mapper, progress) if setting.baselines else [{} for _ in values or (None,)]
     fresh = gather(_tasks(setting, setting.fresh, len(setting.fresh), key=(2,), examples=True), mapper, progress)
@@ -294,13 +295,13 @@ def _train(setting: Setting, mapper: Mapper, progress: Progress | None) -> list[
 def _each(setting: Setting, known: Seen, targets: Float) -> Iterator[tuple[str, Guess]]:
     """Train one baseline after the other on one value, or on all classes."""
     if "boosting" in setting.baselines:
-        best = (
-            best_class_summary(known.features, targets) if targets.ndim == 2 else best_summary(known.features, targets)
-        )
-        own = slice(best, None, len(NAMES))  # in every part of a window
+        every, parts = summary_names(setting.how), parts_of(setting.how)
+        middle = known.features[:, parts // 2 * len(every) :][:, : len(every)]
+        best = best_class_summary(middle, targets) if targets.ndim == 2 else best_summary(middle, targets)
+        own = slice(best, None, len(every))  # in every part of a window
         one = boosting.fit(known.features[:, own], targets, threads=setting.threads)
-        yield f"{NAMES[best]} alone", lambda seen: one.predict(seen.features[:, own])
-        names = NAMES if known.features.shape[1] == len(NAMES) else ()
+        yield f"{every[best]} alone", lambda seen: one.predict(seen.features[:, own])
+        names = every if parts == 1 else ()
         trees = boosting.fit(known.features, targets, names=names, threads=setting.threads)
         yield "boosting", lambda seen: trees.predict(seen.features)
     if "alignment" in setting.baselines:
@@ -319,12 +320,11 @@ def best_summary(features: Single, targets: Float) -> int:
 
 
 def best_class_summary(features: Single, targets: Float) -> int:
-    """Find the summary whose value in the middle part of a window tells the first class best: its place in `NAMES`."""
-    parts = features.shape[1] // len(NAMES)
-    middle = features[:, parts // 2 * len(NAMES) :][:, : len(NAMES)].astype(np.float64)
+    """Find the summary that tells the first class best: its column."""
+    complete = np.isfinite(features)
     found = [
-        abs(auc(targets[there, 0] == 0, column[there]) - 0.5) if there.mean() > 0.9 else 0.0
-        for column, there in zip(middle.T, np.isfinite(middle).T, strict=True)
+        abs(auc(targets[there, 0] == 0, column[there].astype(np.float64)) - 0.5) if there.mean() > 0.9 else 0.0
+        for column, there in zip(features.T, complete.T, strict=True)
     ]
     return int(np.nanargmax(found))
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scanner.alignment import Aligned
 from scanner.errors import UsageError
-from scanner.evaluate import alignment
-from scanner.evaluate.summaries import NAMES, part_summaries
+from scanner.evaluate import alignment, pair_summaries, summaries
 from scanner.simulate.sets import SHARD, SimulationSet
-from scanner.train.examples import Example, View, joined_facts, look, sights
+from scanner.train.examples import Example, Sight, View, joined_facts, look, sights
 from scanner.train.run import Progress
 from scanner.train.targets import TARGETS
 from scanner.workers import Mapper
@@ -63,16 +62,33 @@ def look_at(task: Task) -> tuple[int, Seen]:
     """Look at one shard; give its number too."""
     held = list(sights(task.simulations, task.shard, task.how, list(task.key)))
     target = TARGETS[task.how.target]
-    parts = task.how.parts if target.whole else 1
+    width = parts_of(task.how) * len(summary_names(task.how))
     return task.shard, Seen(
         np.concatenate([np.empty((0, target.columns)), *(sight.targets for sight in held)]),
         joined_facts([sight.facts for sight in held], [len(sight.targets) for sight in held]),
-        np.concatenate(
-            [np.empty((0, parts * len(NAMES)), np.float32), *(part_summaries(sight, parts) for sight in held)]
-        ),
+        np.concatenate([np.empty((0, width), np.float32), *(_summarise(sight, task.how) for sight in held)]),
         [one for sight in held for one in alignment.windows_of(sight, task.alignments)] if task.alignments else [],
         [look(sight, task.how) for sight in held] if task.examples else [],
     )
+
+
+def summary_names(how: View) -> tuple[str, ...]:
+    """Name the summaries of a part of a window."""
+    return summaries.NAMES if how.encoding.populations == 1 else pair_summaries.NAMES
+
+
+def parts_of(how: View) -> int:
+    """Count the parts of a window that are summarised each by itself: as the network pools them, or one."""
+    return how.parts if TARGETS[how.target].whole else 1
+
+
+def _summarise(sight: Sight, how: View) -> Single:
+    """Summarise every one of the equal parts of windows: (windows, parts x summaries), part after part."""
+    length, parts = (sight.end - sight.start)[:, None], parts_of(how)
+    edges = sight.start[:, None] + (np.arange(parts + 1) * length + parts - 1) // parts
+    every = replace(sight, start=edges[:, :-1].ravel(), end=edges[:, 1:].ravel())
+    summarise = summaries.summaries if how.encoding.populations == 1 else pair_summaries.pair_summaries
+    return summarise(every).reshape(len(sight.start), -1)
 
 
 def tasks(

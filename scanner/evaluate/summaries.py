@@ -6,7 +6,6 @@ differ. A summary that a window does not have is NaN.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numba
@@ -40,7 +39,12 @@ NAMES = (*STATISTICS, *_DERIVED, *_PAIRS, *_LINKAGE)
 
 
 def summaries(sight: Sight) -> Single:
-    """Summarise windows.
+    """Summarise windows of one population; see `own_summaries`."""
+    return own_summaries(sight, sight.seen.haplotypes)
+
+
+def own_summaries(sight: Sight, population: Haplotypes) -> Single:
+    """Summarise windows of a population.
 
     ``r2_<bp>`` is the mean of r2 less what the sample size adds, (r2 - 1/n) / (1 - 1/n), over the pairs of sites from
     that distance on to the next edge, ``r2_common_<bp>`` the same where both sites are common, and
@@ -53,6 +57,8 @@ def summaries(sight: Sight) -> Single:
     ----------
     sight
         What a VCF would hold of the windows of one simulation.
+    population
+        One of those that are seen.
 
     Returns
     -------
@@ -63,7 +69,7 @@ def summaries(sight: Sight) -> Single:
     Hudson 1987, 10.1017/S0016672300023776 (the variance of pairwise differences, as a measure of recombination);
     Hudson & Kaplan 1985, 10.1093/genetics/111.1.147.
     """
-    positions, population = sight.seen.positions, sight.seen.haplotypes
+    positions = sight.seen.positions
     block = HaplotypeBlock(
         Region("simulated", 0, int(sight.end[-1])), positions, np.ones(len(positions), np.bool_), (population,)
     )
@@ -74,22 +80,6 @@ def summaries(sight: Sight) -> Single:
     _differ(population.derived, population.known, population.size, covered.first, covered.last, pairs)
     blocks = [classical, _derived(classical, population, covered), pairs, _by_distance(population, positions, covered)]
     return np.concatenate(blocks, axis=1).astype(np.float32)
-
-
-def part_summaries(sight: Sight, parts: int) -> Single:
-    """Summarise every one of the equal parts of windows: (windows, parts x `NAMES`), part after part.
-
-    Parameters
-    ----------
-    sight
-        As for `summaries`.
-    parts
-        Equal parts of a window, as the network pools them.
-    """
-    length = (sight.end - sight.start)[:, None]
-    edges = sight.start[:, None] + (np.arange(parts + 1) * length + parts - 1) // parts
-    start, end = edges[:, :-1].ravel(), edges[:, 1:].ravel()
-    return summaries(replace(sight, start=start, end=end)).reshape(len(sight.start), -1)
 
 
 def _derived(classical: Float, population: Haplotypes, covered: Spans) -> Float:

@@ -87,8 +87,9 @@ class Spec:
     window
         Shortest and longest window it was trained on, bp.
     ranges
-        Smallest and largest value in training, by name: ``haplotypes``, ``sites`` of a window, ``density`` per bp,
-        ``missing`` share of genotypes, and others.
+        Smallest and largest value in training, by name: ``haplotypes`` (of two populations ``haplotypes_first`` and
+        ``haplotypes_second``), ``unphased`` likewise (1: phase not known; not there where it always was), ``sites``
+        of a window, ``density`` per bp, ``missing`` share of genotypes, and others.
     seeds
         Seed of each member.
     versions
@@ -284,7 +285,7 @@ _FIELDS: dict[str, Rule] = {
     "task": (_name, _NAME),
     "encoding": (_name, _NAME),
     "min_count": _whole(1, 1000),
-    "populations": _whole(1, 1),
+    "populations": _whole(1, 2),
     "parts": _whole(1, 256),
     "extras": (_list(_name, 100), "a list of names"),
     "outputs": (_tables, "a list of at most 100 tables"),

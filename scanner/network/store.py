@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.channels.encoding import encoding
+from scanner.channels.groups import GroupEncoding, group_encoding
 from scanner.channels.windows import EXTRAS
 from scanner.errors import InputError, OutputError, RunError
 from scanner.network import reference as reference_arrays
@@ -164,7 +164,7 @@ def load(folder: Path) -> Model:
     for name in (*SUMMED, *TEXTS):
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing: get the model again")
-    _channels(folder, spec)
+    _encoding(folder, spec)
     for name in SUMMED:
         if checksum(folder / name) != spec.files[name]:
             raise InputError(f"{folder / name} is not the file that spec.toml was written for: get the model again")
@@ -212,14 +212,19 @@ def check_golden(model: Model) -> float:
     return off
 
 
-def _channels(folder: Path, spec: Spec) -> int:
-    """Count the channels of the encoding."""
+def _encoding(folder: Path, spec: Spec) -> GroupEncoding:
+    """Look up the encoding; refuse one that is not of as many populations as the specification says."""
     try:
-        return len(encoding(spec.encoding, spec.min_count).channels)
+        how = group_encoding(spec.encoding, spec.min_count)
     except ValueError as error:
         raise InputError(
             f"{folder}: {error} (the model asks for it): use the popscan that trained the model"
         ) from error
+    if how.populations != spec.populations:
+        raise InputError(
+            f"{folder}: spec.toml says {spec.populations} population(s), and {how.name} is of {how.populations}"
+        )
+    return how
 
 
 def _check_shapes(folder: Path, spec: Spec, network: Any) -> Architecture:
@@ -229,7 +234,7 @@ def _check_shapes(folder: Path, spec: Spec, network: Any) -> Architecture:
     except (ValueError, AttributeError, TypeError, IndexError) as error:
         raise InputError(f"{folder / 'architecture.json'} is no network of popscan's shape") from error
     pairs = {
-        f"channels ({spec.encoding})": (architecture.channels, _channels(folder, spec)),
+        f"channels ({spec.encoding})": (architecture.channels, len(_encoding(folder, spec).channels)),
         "extras": (architecture.extras, len(spec.extras)),
         "outputs": (architecture.outputs, len(spec.outputs)),
         "classes": (architecture.classes, len(spec.classes)),

@@ -8,14 +8,14 @@ Baumdicker et al. 2022, 10.1093/genetics/iyab229.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scanner.errors import InputError, RunError, UsageError
-from scanner.simulate.divergence import introgressed_share, split_history
+from scanner.simulate.divergence import came_over, split_history
 from scanner.simulate.forward import forward_sweep
 from scanner.simulate.genealogy import Setting, neutral
 from scanner.simulate.histories import draw_history, engine, one_line
@@ -53,6 +53,9 @@ class Simulation:
         ``none``, ``introgressed``: the share of the receiver's sample that came over.
     map_start, map_rate
         The recombination map: rate per bp and generation from each start (bp) on.
+    tracts
+        (2, stretches) starts and ends in bp, rising and apart: where a haplotype of the one population came over from
+        the other in a pulse of introgression.
     """
 
     length: int
@@ -61,6 +64,7 @@ class Simulation:
     parameters: Mapping[str, float]
     map_start: Float
     map_rate: Float
+    tracts: Float = field(default_factory=lambda: np.zeros((2, 0)))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -84,6 +88,23 @@ class Simulation:
         bounds = np.append(self.map_start, self.length)
         crossovers = np.concatenate([[0.0], np.cumsum(np.diff(bounds) * self.map_rate)])
         at = np.interp([start, end], bounds, crossovers)
+        return np.asarray((at[1] - at[0]) / (np.asarray(end) - np.asarray(start)))
+
+    def introgressed(self, start: Float, end: Float) -> Float:
+        """Measure how much of stretches any haplotype came over along.
+
+        Parameters
+        ----------
+        start, end
+            (windows,) bp, 0-based half-open.
+
+        Returns
+        -------
+        (windows,) shares between 0 and 1.
+        """
+        bounds = np.concatenate([[0.0], self.tracts.T.ravel()])
+        steps = np.concatenate([[0.0], (np.diff(self.tracts, axis=0) * [[0.0], [1.0]]).T.ravel()])
+        at = np.interp([start, end], bounds, np.cumsum(steps))
         return np.asarray((at[1] - at[0]) / (np.asarray(end) - np.asarray(start)))
 
 
@@ -111,7 +132,7 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
     parameters, length = drawn.parameters, drawn.setting.length
     seeds = rng.integers(1, 2**31, size=2)
     try:
-        trees, facts = _genealogy(recipe, drawn, int(seeds[0]), rng)
+        trees, facts, tracts = _genealogy(recipe, drawn, int(seeds[0]), rng)
         found, alleles = _mutated(trees, parameters["mutation_rate"], recipe.discrete, int(seeds[1]))
     except UsageError:
         raise
@@ -131,7 +152,7 @@ def simulate_one(recipe: Recipe, index: int) -> Simulation:
         )
     positions = whole_positions(found[kept], length)
     starts, rates = drawn.setting.map_start, drawn.setting.map_rate
-    return Simulation(length, positions, alleles[kept], parameters | facts, starts, rates)
+    return Simulation(length, positions, alleles[kept], parameters | facts, starts, rates, tracts)
 
 
 class _Drawn(NamedTuple):
@@ -167,19 +188,20 @@ def _draw(recipe: Recipe, rng: np.random.Generator) -> _Drawn:
 
 def _genealogy(
     recipe: Recipe, drawn: _Drawn, seed: int, rng: np.random.Generator
-) -> tuple[tskit.TreeSequence, dict[str, float]]:
-    """Simulate a genealogy; give also what is known of a sweep, or how much went over."""
+) -> tuple[tskit.TreeSequence, dict[str, float], Float]:
+    """Simulate a genealogy; give also what is known of a sweep or of what went over, and where it did."""
     setting, flow = drawn.setting, drawn.flow
     known: dict[str, float] = {}
+    tracts = np.zeros((2, 0))
     if recipe.sweep is not None:
         selected, known = draw_sweep(recipe.sweep, setting.length, rng)
         if selected is not None:
             trees, facts = forward_sweep(setting, selected, rng)
-            return trees, known | facts
+            return trees, known | facts, tracts
     trees = neutral(setting, seed)
     if flow is not None and flow.receiver is not None:
-        known["introgressed"] = introgressed_share(trees, flow)
-    return trees, known
+        known["introgressed"], tracts = came_over(trees, flow)
+    return trees, known, tracts
 
 
 def _mutated(trees: tskit.TreeSequence, rate: float, discrete: bool, seed: int) -> tuple[Float, NDArray[np.int8]]:

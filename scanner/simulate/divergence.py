@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scanner.simulate.histories import engine
 from scanner.simulate.introgression import ANCESTRAL, FIRST, SECOND, Flow
@@ -41,8 +42,8 @@ def split_history(flow: Flow) -> msprime.Demography:
     return demography
 
 
-def introgressed_share(trees: tskit.TreeSequence, flow: Flow) -> float:
-    """Tell how much of the receiving population's sample came over in the pulse.
+def came_over(trees: tskit.TreeSequence, flow: Flow) -> tuple[float, NDArray[np.float64]]:
+    """Tell how much of the receiving population's sample came over in the pulse, and where.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def introgressed_share(trees: tskit.TreeSequence, flow: Flow) -> float:
 
     Returns
     -------
-    Share of the base pairs of the receiver's haplotypes, between 0 and 1.
+    Share of the base pairs of the receiver's haplotypes, between 0 and 1; and the stretches along which at least one
+    of them came over: (2, stretches) starts and ends in bp, rising and apart.
     """
     names = {population.metadata["name"]: population.id for population in trees.populations()}
     receiver, donor = names[flow.receiver], names[flow.donor]
@@ -64,4 +66,15 @@ def introgressed_share(trees: tskit.TreeSequence, flow: Flow) -> float:
     for tree in trees.trees():
         shared = np.minimum(right, tree.interval.right) - np.maximum(left, tree.interval.left)
         total += sum(shared[at] * tree.num_samples(node[at]) for at in np.flatnonzero(shared > 0))
-    return float(total / (len(trees.samples(receiver)) * trees.sequence_length))
+    share = float(total / (len(trees.samples(receiver)) * trees.sequence_length))
+    return share, _joined(left, right)
+
+
+def _joined(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Join stretches that overlap or touch."""
+    if len(left) == 0:
+        return np.zeros((2, 0))
+    order = np.argsort(left, kind="stable")
+    start, end = left[order], np.maximum.accumulate(right[order])
+    apart = start[1:] > end[:-1]
+    return np.stack([start[np.append(True, apart)], end[np.append(apart, True)]])

@@ -119,3 +119,9 @@ class Fields:
         if not isinstance(found, list) or not found:
             raise InputError(f"{self.where}: {path} must be a list of numbers, not {found!r}")
         return tuple(read_prior(value, f"{self.where}: {path}", low=low, high=high) for value in found)
+
+    def pair(self, path: str, found: tuple[Prior, ...]) -> tuple[Prior, Prior]:
+        """Refuse anything but two numbers, one for each of two populations."""
+        if len(found) != 2:
+            raise InputError(f"{self.where}: {path} must be two numbers (first, second), not {len(found)}")
+        return found[0], found[1]

@@ -106,7 +106,7 @@ class Flow:
 def read_samples(fields: Fields, sample: dict[str, Any]) -> tuple[Prior, Prior]:
     """Read the haplotypes of the first and of the second population."""
     found = fields.priors(sample, "sample.haplotypes", low=2, high=MOST)
-    return _pair(fields, "sample.haplotypes", found)
+    return fields.pair("sample.haplotypes", found)
 
 
 def read_introgression(fields: Fields, recipe: dict[str, Any], task: str) -> Introgression | None:
@@ -176,11 +176,11 @@ def _changes(fields: Fields, table: dict[str, Any], split: Prior) -> tuple[_Two 
         raise InputError(f"{fields.where}: [introgression] takes 'start_sizes' or 'growth', not both")
     if "start_sizes" in table:
         path = "introgression.start_sizes"
-        return _pair(fields, path, fields.priors(table, path, low=1e-6)), None
+        return fields.pair(path, fields.priors(table, path, low=1e-6)), None
     if "growth" not in table:
         return None, None
     path = "introgression.growth"
-    growth = _pair(fields, path, fields.priors(table, path, low=-math.inf))
+    growth = fields.pair(path, fields.priors(table, path, low=-math.inf))
     steepest = max(abs(rate) for prior in growth for rate in prior.range) * split.range[1]
     if steepest > STEEPEST:
         raise InputError(
@@ -188,13 +188,6 @@ def _changes(fields: Fields, table: dict[str, Any], split: Prior) -> tuple[_Two 
             f"way, not {steepest:g}"
         )
     return None, growth
-
-
-def _pair(fields: Fields, path: str, found: tuple[Prior, ...]) -> tuple[Prior, Prior]:
-    """Refuse anything but two numbers."""
-    if len(found) != 2:
-        raise InputError(f"{fields.where}: {path} must be two numbers (first, second), not {len(found)}")
-    return found[0], found[1]
 
 
 def draw_introgression(introgression: Introgression, rng: np.random.Generator) -> tuple[Flow, dict[str, float]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.channels.groups import SIDES
 from scanner.haplotypes import Haplotypes, from_alleles
 from scanner.simulate.coalescent import Simulation
 from scanner.simulate.recipe import Observation
@@ -15,6 +17,7 @@ Alleles = NDArray[np.int8]
 Bools = NDArray[np.bool_]
 MAX_MISSING = 0.5
 """Sites with a larger share of missing genotypes are left out, as a scan leaves them out."""
+_RATES = ("error", "switch", "missing", "singletons_lost", "min_maf")
 
 
 @dataclass(frozen=True)
@@ -25,19 +28,26 @@ class Observed:
     ----------
     positions
         (sites,) int64, strictly increasing, bp, 0-based.
-    haplotypes
-        The sample; samples are diploid where their number is even, else haploid.
+    populations
+        The sample of each; samples are diploid where there is an even number of haplotypes, else haploid.
     """
 
     positions: NDArray[np.int64]
-    haplotypes: Haplotypes
+    populations: tuple[Haplotypes, ...]
+
+    @property
+    def haplotypes(self) -> Haplotypes:
+        """The sample, where there is one population."""
+        (population,) = self.populations
+        return population
 
 
 def observe(simulation: Simulation, how: Observation, rng: np.random.Generator) -> Observed:
     """Look at a simulation as sequencing would.
 
     Haplotypes are drawn from those simulated; then alleles are misread, phase is switched, genotypes go missing, and
-    sites are lost, in this order. Misreading does not make new sites.
+    sites are lost, in this order. Misreading does not make new sites. Two populations are in one file, but each has
+    its own rates of what befalls genotypes.
 
     Parameters
     ----------
@@ -48,27 +58,51 @@ def observe(simulation: Simulation, how: Observation, rng: np.random.Generator) 
     rng
         Draws everything.
     """
-    alleles = simulation.alleles
-    size = alleles.shape[1] if how.haplotypes is None else min(alleles.shape[1], round(how.haplotypes.draw(rng)))
-    if how.unphased:
-        size -= size % 2  # where one is not known from the other, there are two
-    if size < alleles.shape[1]:
-        alleles = alleles[:, rng.permutation(alleles.shape[1])[:size]]
+    unphased = [rng.random() < prior.draw(rng) for prior in how.unphased] or [False] * len(simulation.sizes)
+    columns = np.split(np.arange(simulation.alleles.shape[1]), np.cumsum(simulation.sizes)[:-1])
+    columns = [_drawn(own, how, loose, rng) for own, loose in zip(columns, unphased, strict=True)]
+    alleles = simulation.alleles[:, np.concatenate(columns)]
     kept = _segregating(alleles)
-    alleles, positions = alleles[kept], simulation.positions[kept]
-    ploidy = 2 if size % 2 == 0 else 1
-    rates = {
-        name: getattr(how, name).draw(rng) for name in ("error", "switch", "missing", "singletons_lost", "min_maf")
-    }
+    positions = simulation.positions[kept]
+    samples = np.split(alleles[kept], np.cumsum([len(own) for own in columns])[:-1], axis=1)
+    rates = [{name: getattr(how, name).draw(rng) for name in _RATES} for _ in samples]
+    samples = [_sequenced(*each, rng) for each in zip(samples, rates, unphased, strict=True)]
+    found = _found(np.concatenate(samples, axis=1), rates[0]["singletons_lost"], rates[0]["min_maf"], rng)
+    each = zip(SIDES[len(samples)], samples, unphased, strict=True)
+    return Observed(
+        positions[found], tuple(_population(f"simulated{side}", own[found], loose) for side, own, loose in each)
+    )
+
+
+def _drawn(columns: NDArray[np.int64], how: Observation, unphased: bool, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw the haplotypes of a population that are looked at."""
+    size = len(columns) if how.haplotypes is None else min(len(columns), round(how.haplotypes.draw(rng)))
+    if unphased:
+        size -= size % 2  # where one is not known from the other, there are two
+    return columns if size == len(columns) else rng.permutation(columns)[:size]
+
+
+def _ploidy(alleles: Alleles) -> int:
+    """Tell how many haplotypes a sample has."""
+    return 2 if alleles.shape[1] % 2 == 0 else 1
+
+
+def _sequenced(alleles: Alleles, rates: Mapping[str, float], unphased: bool, rng: np.random.Generator) -> Alleles:
+    """Let happen to the genotypes of a population what happens to them."""
     if rates["error"] > 0:
         alleles = alleles ^ (rng.random(alleles.shape) < rates["error"]).astype(np.int8)
-    if ploidy == 2 and (rates["switch"] > 0 or how.unphased):
-        alleles = _switched(alleles, 0.5 if how.unphased else rates["switch"], rng)
+    if _ploidy(alleles) == 2 and (rates["switch"] > 0 or unphased):
+        alleles = _switched(alleles, 0.5 if unphased else rates["switch"], rng)
     if rates["missing"] > 0:
-        alleles = _with_missing(alleles, rates["missing"], ploidy, rng)
-    kept = _found(alleles, rates["singletons_lost"], rates["min_maf"], rng)
-    unphased = np.full((int(kept.sum()), size // ploidy), how.unphased and ploidy == 2)
-    return Observed(positions[kept], from_alleles("simulated", alleles[kept], unphased, ploidy))
+        alleles = _with_missing(alleles, rates["missing"], _ploidy(alleles), rng)
+    return alleles
+
+
+def _population(name: str, alleles: Alleles, unphased: bool) -> Haplotypes:
+    """Pack the sample of a population."""
+    ploidy = _ploidy(alleles)
+    loose = np.full((len(alleles), alleles.shape[1] // ploidy), unphased and ploidy == 2)
+    return from_alleles(name, alleles, loose, ploidy)
 
 
 def _segregating(alleles: Alleles) -> Bools:

@@ -31,6 +31,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _OPTIONAL = {"scale", "weight", "times", "durations", "reference_size"}
 NOTHING = Prior("choice", (0.0,))
 """The number 0."""
+ALWAYS = Prior("choice", (1.0,))
+"""The number 1."""
 LEAST_RATE = 1e-15
 """Smallest rate of mutation or recombination: without any there is nothing to see, or to estimate."""
 
@@ -101,7 +103,8 @@ class Observation:
     min_maf
         Sites whose rarer allele is less frequent are left out.
     unphased
-        Which chromosome carries the allele of a heterozygote is not known; the number of haplotypes is then even.
+        For every population, the probability that in a simulation it is not known which chromosome carries the allele
+        of a heterozygote; the number of haplotypes is then even. Empty: always known.
     """
 
     haplotypes: Prior | None = None
@@ -110,7 +113,7 @@ class Observation:
     switch: Prior = NOTHING
     singletons_lost: Prior = NOTHING
     min_maf: Prior = NOTHING
-    unphased: bool = False
+    unphased: tuple[Prior, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -264,7 +267,7 @@ def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
         mutation_rate=fields.prior(fields.table(table, "mutation"), "mutation.rate", low=LEAST_RATE, high=1e-3),
         recombination_rate=fields.prior(recombination, "recombination.rate", low=LEAST_RATE, high=1e-3),
         hotspots=None if hotspots is None else _hotspots(fields, hotspots),
-        observation=_observation(fields.table(table, "observation", {}), fields),
+        observation=_observation(fields.table(table, "observation", {}), fields, task),
         network=fields.table(table, "network", {}),
         training=fields.table(table, "training", {}),
         sweep=read_sweep(fields, table, task),
@@ -295,15 +298,30 @@ def _hotspots(fields: Fields, table: dict[str, Any]) -> Hotspots:
     )
 
 
-def _observation(table: dict[str, Any], fields: Fields) -> Observation:
+def _observation(table: dict[str, Any], fields: Fields, task: str) -> Observation:
     """Read what sequencing does."""
     found: dict[str, Any] = {}
     for name in ("missing", "error", "switch", "singletons_lost", "min_maf"):
         if name in table:
             found[name] = fields.prior(table, f"observation.{name}", high=0.5 if name == "min_maf" else 1)
     if "haplotypes" in table:
+        if task == "introgression":
+            raise InputError(
+                f"{fields.where}: observation.haplotypes is for one population: task 'introgression' draws the sizes "
+                "of both from sample.haplotypes"
+            )
         found["haplotypes"] = fields.prior(table, "observation.haplotypes", low=2)
-    return Observation(**found, unphased=fields.truth(table, "observation.unphased", False))
+    return Observation(**found, unphased=_unphased(table, fields, task))
+
+
+def _unphased(table: dict[str, Any], fields: Fields, task: str) -> tuple[Prior, ...]:
+    """Read whose phase is not known: true, false, or how often in either of two populations."""
+    path = "observation.unphased"
+    if task != "introgression":
+        return (ALWAYS,) if fields.truth(table, path, False) else ()
+    if not isinstance(table.get("unphased"), list):
+        return (ALWAYS, ALWAYS) if fields.truth(table, path, False) else ()
+    return fields.pair(path, fields.priors(table, path, high=1))
 
 
 def _haplotypes(sample: dict[str, Any], fields: Fields, task: str) -> Prior:

@@ -220,11 +220,16 @@ def _packed(made: list[Simulation]) -> dict[str, NDArray[Any]]:
         "map_size": np.array([len(item.map_start) for item in made], np.int32),
         "map_start": np.concatenate([item.map_start for item in made]),
         "map_rate": np.concatenate([item.map_rate for item in made]),
+        "tract_size": np.array([item.tracts.shape[1] for item in made], np.int32),
+        "tract_start": np.concatenate([item.tracts[0] for item in made]),
+        "tract_end": np.concatenate([item.tracts[1] for item in made]),
     }
 
 
 def _unpacked(held: dict[str, NDArray[Any]]) -> Iterator[Simulation]:
-    """Take simulations apart again."""
+    """Take simulations apart again; sets that were made before there were any tracts have none."""
+    none = {"tract_size": [0] * len(held["shape"]), "tract_start": [], "tract_end": []}
+    held = {**{name: np.array(values, np.float64) for name, values in none.items()}, **held}
     sites, width = held["shape"].astype(np.int64).T
     names = [str(name) for name in held["names"]]
     cut = functools.partial(_pieces, held)
@@ -233,15 +238,18 @@ def _unpacked(held: dict[str, NDArray[Any]]) -> Iterator[Simulation]:
         cut("alleles", -(-sites * width // 8)),
         cut("map_start", held["map_size"]),
         cut("map_rate", held["map_size"]),
+        cut("tract_start", held["tract_size"]),
+        cut("tract_end", held["tract_size"]),
         strict=True,
     )
-    for number, (positions, bits, map_start, map_rate) in enumerate(pieces):
+    for number, (positions, bits, map_start, map_rate, start, end) in enumerate(pieces):
         shape = int(sites[number]), int(width[number])
         alleles = np.unpackbits(bits, count=shape[0] * shape[1]).astype(np.int8).reshape(shape)
         drawn = dict(zip(names, held["parameters"][number].tolist(), strict=True))
-        yield Simulation(int(held["length"][number]), positions.astype(np.int64), alleles, drawn, map_start, map_rate)
+        length, tracts = int(held["length"][number]), np.stack([start, end])
+        yield Simulation(length, positions.astype(np.int64), alleles, drawn, map_start, map_rate, tracts)
 
 
 def _pieces(held: dict[str, NDArray[Any]], name: str, sizes: NDArray[Any]) -> list[NDArray[Any]]:
     """Cut an array into consecutive pieces."""
-    return np.split(held[name], np.cumsum(sizes)[:-1])
+    return np.split(held[name], np.cumsum(sizes.astype(np.int64))[:-1])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.channels.groups import SIDES
 from scanner.channels.windows import EXTRAS
 from scanner.network import reference
 from scanner.network.architecture import ensemble
@@ -203,12 +204,12 @@ def _draft(work: Work, known: _Known) -> Spec:
         task=recipe.task,
         encoding=options.how.encoding.name,
         min_count=options.how.encoding.min_count,
-        populations=1,
+        populations=options.how.encoding.populations,
         parts=options.how.parts,
         extras=EXTRAS,
         outputs=tuple(Output(v.score, v.unit, v.transform, mean, scale, interval=1.0) for v, mean, scale in scales),
         window=(shortest / context, longest / context),
-        ranges={**_ranges(known), **_learned_ranges(known, target)},
+        ranges={**_ranges(known, options.how.encoding.populations), **_learned_ranges(known, target)},
         seeds=tuple(range(1, options.seeds + 1)),
         versions=versions(),
         licence=LICENCE,
@@ -244,9 +245,13 @@ def _span(known: _Known, name: str) -> Range:
     return float(np.nanmin(known.facts[name])), float(np.nanmax(known.facts[name]))
 
 
-def _ranges(known: _Known) -> dict[str, Range]:
+def _ranges(known: _Known, populations: int) -> dict[str, Range]:
     """Give the ranges of the training windows; of what is drawn from the data, the middle 99%."""
-    ranges = {name: _span(known, name) for name in ("haplotypes", "size", "mutation_rate", "recombination_rate")}
+    drawn = (*(f"haplotypes{side}" for side in SIDES[populations]), "size", "mutation_rate", "recombination_rate")
+    ranges = {name: _span(known, name) for name in drawn}
+    for name in (f"unphased{side}" for side in SIDES[populations]):
+        if known.facts[name].any():
+            ranges[name] = _span(known, name)
     sites, length, missing = (known.facts[name] for name in ("sites", "length", "missing"))
     for name, values in (("sites", sites), ("density", sites / length), ("missing", missing)):
         low, high = np.quantile(values, [0.005, 0.995])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.channels.encoding import REACH, Encoding, encode, encoding, used_sites
+from scanner.channels.groups import SIDES, GroupEncoding, encode_group, group_encoding, used_group_sites
 from scanner.channels.windows import window_extras, window_parts, window_summaries
 from scanner.errors import InputError
 from scanner.haplotypes import Haplotypes
@@ -62,7 +62,7 @@ class View:
         Sites of a tile.
     """
 
-    encoding: Encoding
+    encoding: GroupEncoding
     parts: int
     windows: int
     target: str
@@ -141,10 +141,16 @@ def view(recipe: Recipe, *, flank: int, windows: int) -> View:
         For a field with a wrong value.
     """
     network, training = recipe.network, recipe.training
+    target = TARGETS[target_name(recipe)]
     try:
-        how = encoding(str(network.get("encoding", "folded-2")), int(network.get("min_count", 1)))
+        how = group_encoding(str(network.get("encoding", target.encoding)), int(network.get("min_count", 1)))
     except ValueError as error:
         raise InputError(f"recipe {recipe.name}: network: {error}") from error
+    if how.populations != target.populations:
+        raise InputError(
+            f"recipe {recipe.name}: network.encoding '{how.name}' is of {how.populations} population(s), and task "
+            f"'{recipe.task}' has {target.populations}"
+        )
     return View(
         encoding=how,
         parts=int(network.get("parts", PARTS)),
@@ -198,7 +204,7 @@ def see(simulation: Simulation, recipe: Recipe, how: View, rng: np.random.Genera
         start, end = np.array([0]), np.array([simulation.length])
     else:
         start, end = _draw_windows(simulation.length, len(seen.positions), how, rng)
-    used = seen.positions[used_sites(seen.haplotypes, how.encoding)]
+    used = seen.positions[used_group_sites(seen.populations, how.encoding)]
     sites = np.searchsorted(used, end) - np.searchsorted(used, start)
     full = (sites >= how.min_sites) & (np.cumsum(sites) <= how.tile - 2 * how.flank - GAP)  # the rest fits into no tile
     if not full.any():
@@ -206,7 +212,7 @@ def see(simulation: Simulation, recipe: Recipe, how: View, rng: np.random.Genera
         return None
     start, end = start[full], end[full]
     targets = TARGETS[how.target].truth(simulation, start, end)
-    return Sight(seen, start, end, targets, _facts(simulation, seen.haplotypes, start, end, sites[full]))
+    return Sight(seen, start, end, targets, _facts(simulation, seen.populations, start, end, sites[full]))
 
 
 def _check_fits(simulation: Simulation, recipe: Recipe, how: View, sites: int) -> None:
@@ -220,11 +226,13 @@ def _check_fits(simulation: Simulation, recipe: Recipe, how: View, sites: int) -
 
 def look(sight: Sight, how: View) -> Example:
     """Turn what is seen of one simulation into channels."""
-    positions, haplotypes = sight.seen.positions, sight.seen.haplotypes
+    positions, group = sight.seen.positions, sight.seen.populations
     low, high = np.searchsorted(positions, [sight.start[0], sight.end[-1]])
-    margin = REACH * 4 + how.flank  # sites that the encoding does not use count too: more of them than it can reach
+    margin = (
+        how.encoding.reach * 4 + how.flank
+    )  # sites that the encoding does not use count too: more of them than it can reach
     kept = slice(max(0, low - margin), high + margin)
-    encoded = encode(positions[kept], haplotypes.take(kept), how.encoding)
+    encoded = encode_group(positions[kept], [population.take(kept) for population in group], how.encoding)
     used = positions[kept][encoded.sites]
     first, last = np.searchsorted(used, sight.start), np.searchsorted(used, sight.end)
     base, stop = max(0, int(first[0]) - how.flank), int(last[-1]) + how.flank
@@ -237,7 +245,7 @@ def look(sight: Sight, how: View) -> Example:
         first=first - base,
         last=last - base,
         part=part[base:stop],
-        extras=window_extras(haplotypes.size, sight.start, sight.end, last - first),
+        extras=window_extras(sum(population.size for population in group), sight.start, sight.end, last - first),
         targets=sight.targets,
         facts=sight.facts,
     )
@@ -338,7 +346,7 @@ def _pack(filled: list[list[Example]], how: View, gap: int, tiles: int) -> Batch
 def _draw_windows(length: int, sites: int, how: View, rng: np.random.Generator) -> tuple[Int, Int]:
     """Draw consecutive windows of one length at a random place; they hold no more sites than a tile takes."""
     width = min(float(length), how.lengths.draw(rng))
-    room = how.tile - 2 * how.flank - max(REACH, 128)  # some of a simulation is denser than the rest
+    room = how.tile - 2 * how.flank - max(how.encoding.reach, 128)  # some of a simulation is denser than the rest
     width = max(1.0, min(width, length * room / max(sites, 1)))
     fitting = min(int(length // width), int(room * length / (max(sites, 1) * width)))
     count = max(1, min(how.per_simulation, fitting))
@@ -349,14 +357,17 @@ def _draw_windows(length: int, sites: int, how: View, rng: np.random.Generator) 
     return bounds[:-1], bounds[1:]
 
 
-def _facts(simulation: Simulation, haplotypes: Haplotypes, start: Int, end: Int, sites: Int) -> dict[str, Float]:
+def _facts(simulation: Simulation, group: Sequence[Haplotypes], start: Int, end: Int, sites: Int) -> dict[str, Float]:
     """List what is known of each window, for strata."""
     known = {name: np.full(len(start), value) for name, value in simulation.parameters.items()}
-    counted = max(1, int(haplotypes.present_count.sum()))
-    missing = 1 - int(haplotypes.known_count.sum()) / counted
+    counted = max(1, sum(int(population.present_count.sum()) for population in group))
+    missing = 1 - sum(int(population.known_count.sum()) for population in group) / counted
+    for side, population in zip(SIDES[len(group)], group, strict=True):
+        known[f"haplotypes{side}"] = np.full(len(start), float(population.size))
+        unphased = population.unphased_count.any()
+        known[f"unphased{side}"] = np.full(len(start), float(unphased))
     return {
         **known,
-        "haplotypes": np.full(len(start), float(haplotypes.size)),
         "length": (end - start).astype(np.float64),
         "sites": sites.astype(np.float64),
         "missing": np.full(len(start), missing),

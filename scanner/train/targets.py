@@ -6,14 +6,14 @@ A new target is a line of `TARGETS`: everything else (examples, networks, calibr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scanner.errors import InputError
-from scanner.simulate import sweeps
+from scanner.simulate import introgression, sweeps
 from scanner.simulate.coalescent import Simulation
 from scanner.simulate.recipe import Recipe
 
@@ -28,6 +28,8 @@ PARTS = 5
 """Parts of a window that are pooled apart, unless a recipe says ``network.parts``."""
 EPOCHS = 3
 """Sizes of a history that is learned."""
+CAME_OVER = 0.1
+"""Share of a window along which some haplotype must have come over for the window to count as introgressed."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class Target:
         What is true, on the scales on which it is learned; of classes 1 for the true one and 0 for the others.
     classes
         Scores of the classes, the first of which is that there is nothing; none where values are learned.
+    whole
+        A window is a whole simulation: the middle one of its parts, in the context of all.
+    populations, encoding
+        How many populations are looked at together, and how, unless a recipe says ``network.encoding``.
     """
 
     task: str
@@ -99,16 +105,14 @@ class Target:
     values: tuple[Value, ...]
     truth: Truth
     classes: tuple[str, ...] = ()
+    whole: bool = False
+    populations: int = 1
+    encoding: str = "folded-2"
 
     @property
     def columns(self) -> int:
         """How many numbers the truth of a window has."""
         return len(self.classes) or len(self.values)
-
-    @property
-    def whole(self) -> bool:
-        """Whether a window is a whole simulation: the middle one of its parts, in the context of all."""
-        return bool(self.classes)
 
 
 def target_name(recipe: Recipe) -> str:
@@ -117,18 +121,19 @@ def target_name(recipe: Recipe) -> str:
     Raises
     ------
     InputError
-        For one that its task does not know, or that its histories do not have, and for a task without networks.
+        For one that its task does not know, or that its simulations do not have.
     """
     known = [name for name, target in TARGETS.items() if target.task == recipe.task]
-    if not known:
-        raise InputError(f"recipe {recipe.name}: no network learns the task '{recipe.task}' yet: it is only simulated")
     chosen = recipe.network.get("target", known[0])
     if chosen not in known:
         raise InputError(f"recipe {recipe.name}: network.target {chosen!r} is not known: there is {', '.join(known)}")
     if chosen == "history":
         _check_epochs(recipe)
-    if chosen == "sweep":
-        _check_classes(recipe)
+    if recipe.sweep is not None:
+        _check_classes(recipe, "sweeps", sweeps.CLASSES, recipe.sweep.classes)
+        _check_parts(recipe, recipe.sweep.parts)
+    if recipe.introgression is not None:
+        _check_classes(recipe, "introgression", introgression.CLASSES, recipe.introgression.classes)
     return str(chosen)
 
 
@@ -142,19 +147,21 @@ def _check_epochs(recipe: Recipe) -> None:
             )
 
 
-def _check_classes(recipe: Recipe) -> None:
-    """Refuse sweeps that are not simulated in all classes, or not in the parts that the network pools."""
-    missing = [name for name in sweeps.CLASSES if recipe.sweep is None or name not in recipe.sweep.classes]
+def _check_classes(recipe: Recipe, what: str, classes: Sequence[str], simulated: Container[str]) -> None:
+    """Refuse what is not simulated in all classes."""
+    missing = [name for name in classes if name not in simulated]
     if missing:
         raise InputError(
-            f"recipe {recipe.name}: a network that tells sweeps needs simulations of every class, and there is no "
+            f"recipe {recipe.name}: a network that tells {what} needs simulations of every class, and there is no "
             f"{missing[0]}"
         )
+
+
+def _check_parts(recipe: Recipe, simulated: int) -> None:
+    """Refuse sweeps that are not in the parts that the network pools."""
     parts = recipe.network.get("parts", PARTS)
-    if recipe.sweep is not None and parts != recipe.sweep.parts:
-        raise InputError(
-            f"recipe {recipe.name}: network.parts is {parts!r} and sweep.parts {recipe.sweep.parts}: give the same"
-        )
+    if parts != simulated:
+        raise InputError(f"recipe {recipe.name}: network.parts is {parts!r} and sweep.parts {simulated}: give the same")
 
 
 def _rate(simulation: Simulation, start: Int, end: Int) -> Float:
@@ -179,6 +186,13 @@ def _history(simulation: Simulation, start: Int, _end: Int) -> Float:
 def _sweep(simulation: Simulation, start: Int, _end: Int) -> Float:
     """Give 1 for the class that was simulated: the same for all windows."""
     return np.tile(np.eye(len(sweeps.CLASSES))[int(simulation.parameters["class"])], (len(start), 1))
+
+
+def _introgression(simulation: Simulation, start: Int, end: Int) -> Float:
+    """Give 1 for the class that was simulated, in windows that enough came over in; elsewhere for the first one."""
+    came = simulation.introgressed(start.astype(np.float64), end.astype(np.float64)) >= CAME_OVER
+    classes = np.where(came, int(simulation.parameters["class"]), 0)
+    return np.asarray(np.eye(len(introgression.CLASSES))[classes])
 
 
 def _logarithm(score: str, of: str) -> Value:
@@ -217,6 +231,16 @@ TARGETS: Mapping[str, Target] = {
         (),
         _sweep,
         tuple(f"sweep_{name}" for name in sweeps.CLASSES),
+        whole=True,
+    ),
+    "introgression": Target(
+        "introgression",
+        "Introgression between two populations, and its direction",
+        (),
+        _introgression,
+        tuple(f"introgression_{name}" for name in introgression.CLASSES),
+        populations=2,
+        encoding="pair-folded-1",
     ),
 }
 """What ``network.target`` of a recipe may be."""
