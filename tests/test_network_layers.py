@@ -382,6 +382,7 @@ def test_folders_are_networks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         scanner.network.resolve("mine,")
     assert scanner.network.resolve(str(mine)) == (str(mine),)
     assert scanner.network.locate("./mine").resolve() == mine
-    monkeypatch.setattr(scanner.network, "names", lambda: ("mine",))
-    assert scanner.network.resolve("all") == ("mine",)
+    monkeypatch.setattr(scanner.network, "names", lambda: ("mine", "recombination-t2"))
+    assert scanner.network.resolve("all") == ("mine",), "those of one published setting are not for any data"
+    assert scanner.network.resolve("recombination-t2") == ("recombination-t2",)
     assert scanner.network.locate("mine") == scanner.network.catalogue_folder("models") / "mine"

@@ -16,6 +16,7 @@ from scanner.errors import UsageError
 from scanner.logs import logged_to
 from scanner.network import locate
 from scanner.network import resolve as resolve_models
+from scanner.network.store import read_contract
 from scanner.network.backend import DEVICES, choose_device
 from scanner.network.prior import read_priors
 from scanner.networks import SPEC
@@ -78,7 +79,7 @@ _SCAN_OPTIONS = [
         "--models",
         metavar="LIST",
         default="none",
-        help="Networks of the catalogue and model folders joined by commas, 'all' or 'none'.",
+        help="Networks of the catalogue and model folders joined by commas, 'none', or 'all' that suit any data.",
         show_default=True,
     ),
     click.option(
@@ -262,7 +263,7 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
     UsageError
         For texts that mean nothing.
     """
-    models = tuple(locate(name).absolute() for name in resolve_models(given["models"]))
+    models = _models(given["models"], paired=given["populations"] is not None)
     if given["dense"] and not models:
         raise UsageError("--dense gives what networks say at every site: name networks with --models")
     return ScanOptions(
@@ -302,6 +303,14 @@ def absolute(options: ScanOptions) -> ScanOptions:
 def absolute_genome(genome: str | None) -> str | None:
     """Make the path of a FASTA absolute, so that the result can be published from anywhere; ids stay as they are."""
     return str(Path(genome).resolve()) if genome is not None and Path(genome).is_file() else genome
+
+
+def _models(text: str, *, paired: bool) -> tuple[Path, ...]:
+    """Find the folders of the networks; all of them are those of one population where there are no pairs."""
+    folders = tuple(locate(name).absolute() for name in resolve_models(text))
+    if text != "all" or paired:
+        return folders
+    return tuple(folder for folder in folders if read_contract(folder).populations == 1)
 
 
 def _groups(texts: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:

@@ -6,10 +6,11 @@ Nothing here loads Keras before a network is used.
 from __future__ import annotations
 
 import os
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
-from scanner.catalogue import catalogue_folder
+from scanner.catalogue import MARKER, catalogue_folder
 from scanner.errors import UsageError
 
 BACKENDS = ("tensorflow", "jax")
@@ -19,6 +20,12 @@ BACKENDS = ("tensorflow", "jax")
 def names() -> tuple[str, ...]:
     """Name the networks of the catalogue, in alphabetical order."""
     return tuple(sorted(entry.parent.name for entry in catalogue_folder("models").glob("*/spec.toml")))
+
+
+def general() -> tuple[str, ...]:
+    """Name those that were not trained on one published setting alone, to be compared on it."""
+    entry = tomllib.loads((catalogue_folder("models") / MARKER).read_text(encoding="utf-8"))
+    return tuple(name for name in names() if name not in entry["benchmarks"])
 
 
 def require_keras() -> None:
@@ -39,6 +46,8 @@ def require_keras() -> None:
 def resolve(text: str) -> tuple[str, ...]:
     """Read a choice of networks: ``all``, ``none``, or names of the catalogue and model folders joined by commas.
 
+    ``all`` are those of `general`.
+
     Raises
     ------
     UsageError
@@ -53,7 +62,7 @@ def resolve(text: str) -> tuple[str, ...]:
         return ()
     require_keras()
     known = names()
-    chosen = known if text == "all" else tuple(name.strip() for name in text.split(","))
+    chosen = general() if text == "all" else tuple(name.strip() for name in text.split(","))
     for name in chosen:
         if name not in known and not _is_model(name):
             raise UsageError(f"no network '{name}' in the catalogue: there is {', '.join(known) or 'none yet'}")
