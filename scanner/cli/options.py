@@ -16,9 +16,9 @@ from scanner.errors import UsageError
 from scanner.logs import logged_to
 from scanner.network import locate
 from scanner.network import resolve as resolve_models
-from scanner.network.store import read_contract
 from scanner.network.backend import DEVICES, choose_device
 from scanner.network.prior import read_priors
+from scanner.network.store import read_contract
 from scanner.networks import SPEC
 from scanner.options import MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
 from scanner.predict import GPU
