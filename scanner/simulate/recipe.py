@@ -18,7 +18,7 @@ from scanner.simulate.introgression import SECTIONS as INTROGRESSION
 from scanner.simulate.priors import Prior
 from scanner.simulate.sweeps import SECTIONS, Sweep, read_sweep
 
-TASKS = ("recombination", "demography", "sweep", "introgression")
+TASKS = ("recombination", "demography", "diversity", "sweep", "introgression")
 HISTORIES = {
     "constant": {"size"},
     "piecewise": {"sizes", "times", "durations", "reference_size"},

@@ -175,6 +175,12 @@ def _rho(simulation: Simulation, start: Int, end: Int) -> Float:
     return np.log(4 * simulation.parameters["size"] * rate)[:, None]
 
 
+def _theta(simulation: Simulation, start: Int, _end: Int) -> Float:
+    """Give the natural logarithm of 4 N mu per bp: the same for all windows of a simulation."""
+    drawn = simulation.parameters
+    return np.full((len(start), 1), math.log(4 * drawn["size"] * drawn["mutation_rate"]))
+
+
 def _history(simulation: Simulation, start: Int, _end: Int) -> Float:
     """Give log10 of N0, t1, N1, t2 and N2: the same for all windows of a simulation."""
     drawn = simulation.parameters
@@ -224,6 +230,12 @@ TARGETS: Mapping[str, Target] = {
             _logarithm("log_n2", "diploids"),
         ),
         _history,
+    ),
+    "theta": Target(
+        "diversity",
+        "Population-scaled mutation rate from phased haplotypes",
+        (Value("theta", "4 N mu per bp", "ln", "ln"),),
+        _theta,
     ),
     "sweep": Target(
         "sweep",
