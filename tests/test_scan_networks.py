@@ -290,6 +290,21 @@ def test_too_few_haplotypes_are_refused(simulated: Simulated, models: Path, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_a_population_that_is_too_small_is_left_out(simulated: Simulated, model: Path, tmp_path: Path) -> None:
+    rows = simulated.populations.read_text().splitlines()
+    few = [row for row in rows if row.endswith("A")][:4]
+    (tmp_path / "populations.tsv").write_text("\n".join(f"{row[:-1]}few" if row in few else row for row in rows) + "\n")
+    words = ("-p", tmp_path / "populations.tsv", "--models", model, *BARE[:-1])
+    done = scanned(simulated.vcf, *words, "--out", tmp_path / "out")
+    assert "note: small-one does not look at few: too few haplotypes, it was trained on 16 to 500" in done.err
+    columns = read_table(tmp_path / "out" / "windows.tsv.gz").columns
+    assert [name for name in columns if name.startswith("recombination_rate.")] == [
+        f"recombination_rate.{name}" for name in "ABC"
+    ]
+    entry = json.loads((tmp_path / "out" / "run.json").read_text())["models"]["small-one"]
+    assert (entry["groups"], entry["left_out"]) == ([["A"], ["B"], ["C"]], [["few"]])
+
+
 @pytest.fixture(scope="module")
 def records(simulated: Simulated) -> list[Record]:
     """The first 300 kb of population A, record by record."""
