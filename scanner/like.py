@@ -80,6 +80,11 @@ def propose(
     if not 1e-12 <= mutation_rate <= 1e-4:
         raise UsageError(f"mutation rate {mutation_rate:g}: give one per bp and generation, such as {MUTATION_RATE:g}")
     taken = read_recipe(find_recipe(BASE if base is None else base))
+    if taken.introgression is not None:
+        raise UsageError(
+            f"recipe {taken.name} has two populations, and --like measures one: write their split, sizes and samples "
+            "into a copy of the recipe"
+        )
     return write(measure(path, populations, population, chrom_sizes=chrom_sizes), taken, path, mutation_rate)
 
 

@@ -14,6 +14,7 @@ from conftest import save_vcf, vcf_text
 from hypothesis import given
 from hypothesis import strategies as st
 from recipes import changed
+from small_introgression import RECIPE as PAIR
 
 from scanner import vcf
 from scanner.data import sample
@@ -23,7 +24,8 @@ from scanner.populations import select
 from scanner.simulate.coalescent import simulate_one
 from scanner.simulate.observe import observe
 from scanner.simulate.priors import Prior
-from scanner.simulate.recipe import Recipe, parse_recipe
+from scanner.simulate.recipe import Recipe, find_recipe, parse_recipe, read_recipe
+from scanner.train.options import training_options
 
 MU, SIZE, LENGTH = 5e-8, 4000, 200_000
 Make = Callable[..., Path]
@@ -97,6 +99,27 @@ def test_plain_data_are_recognised(truth: Truth, make: Make) -> None:
     assert not asked.observation.unphased
     for name in ("missing", "singletons_lost", "min_maf"):
         assert getattr(asked.observation, name).range == (0, 0)
+
+
+def test_a_recipe_is_the_base_of_a_proposal(truth: Truth, make: Make) -> None:
+    """What no VCF shows comes from the base, and the lengths suit its task."""
+    path = make(truth.positions, truth.alleles)
+    density = len(truth.positions) / LENGTH
+    swept, base = proposed(path, base=Path("sweep")), read_recipe(find_recipe(Path("sweep")))
+    assert (swept.task, swept.sweep, swept.network["parts"]) == ("sweep", base.sweep, 11)
+    assert swept.length.range[0] * density / 11 > 30
+    assert swept.length.range[1] * density * 4 < training_options(swept).how.tile
+    grown = proposed(path, base=Path("demography-t5"))
+    assert [history.kind for history in grown.histories] == ["piecewise"]
+    assert training_options(grown).how.target == "history"
+    assert grown.length.range[1] * density > 5000
+    assert training_options(proposed(path)).how.target == "rate"
+
+
+def test_two_populations_are_no_base(make: Make, truth: Truth, tmp_path: Path) -> None:
+    (tmp_path / "pair.toml").write_text(PAIR)
+    with pytest.raises(UsageError, match="recipe quick-introgression has two populations, and --like measures one"):
+        propose(make(truth.positions, truth.alleles), base=tmp_path / "pair.toml")
 
 
 def test_the_proposal_simulates_data_like_those_given(truth: Truth, make: Make) -> None:

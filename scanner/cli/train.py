@@ -21,7 +21,12 @@ _log = logging.getLogger(__name__)
 
 @click.command(short_help="Train a network: simulate, fit, calibrate, write a model folder.")
 @click.argument("recipe", type=FILE, required=False)
-@click.option("--like", type=FILE, metavar="VCF", help="Propose a recipe from this file, write it to --out, and stop.")
+@click.option(
+    "--like",
+    type=FILE,
+    metavar="VCF",
+    help="Propose a recipe from this file, write it to --out, and stop; RECIPE is the base.  [default: recombination]",
+)
 @click.option("--populations", "-p", type=FILE, metavar="TSV", help="With --like: sample and population, two columns.")
 @click.option("--population", metavar="NAME", help="With --like: the population to be like.")
 @click.option("--mutation-rate", type=float, metavar="RATE", help="With --like.  [default: 1.25e-8]")
@@ -39,11 +44,11 @@ def train(recipe: Path | None, like: Path | None, out: Path, quiet: bool, **give
     stages go on where they were stopped when the same command is run again. The model folder holds the weights, their
     recipe, what they were measured to do on fresh simulations, and a model card; 'popscan scan --models DIR' uses it.
     """
-    if (recipe is None) == (like is None):
-        raise UsageError("give either a RECIPE, or --like VCF to have one proposed")
+    if recipe is None and like is None:
+        raise UsageError("give a RECIPE, or --like VCF to have one proposed")
     with running(given, quiet=quiet) as bar:
         if like is not None:
-            said, more = "", _propose(like, out, given)
+            said, more = "", _propose(like, recipe, out, given)
         else:
             assert recipe is not None
             said, more = _perform(recipe, out, given, bar)
@@ -74,7 +79,7 @@ def _perform(recipe: Path, out: Path, given: dict[str, Any], bar: LoggedBar) -> 
     return report, f"model     {out}\nscan      popscan scan VCF --models {out}"
 
 
-def _propose(like: Path, out: Path, given: dict[str, Any]) -> str:
+def _propose(like: Path, base: Path | None, out: Path, given: dict[str, Any]) -> str:
     """Write the recipe that a file's data ask for, and say what to do with it."""
     from scanner.like import MUTATION_RATE, propose
 
@@ -84,6 +89,7 @@ def _propose(like: Path, out: Path, given: dict[str, Any]) -> str:
         like,
         given["populations"],
         given["population"],
+        base=base,
         mutation_rate=given["mutation_rate"] or MUTATION_RATE,
         chrom_sizes=given["chrom_sizes"],
     )

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from scanner.simulate.priors import Prior
-from scanner.simulate.recipe import Recipe
+from scanner.simulate.recipe import MAX_TILE, Recipe
+from scanner.simulate.sweeps import Sweep
 
 PHASED = 0.5
 """Where a larger share of heterozygous genotypes has no phase, the recipe has none."""
@@ -20,7 +21,9 @@ POLARISED = 0.9
 SPREAD = 3.0
 """Population sizes reach this many times below and above the estimate."""
 WINDOW_SITES = (40, 1600)
-"""Sites of the shortest and longest windows that the network is trained on."""
+"""Sites of the shortest and longest windows that the network is trained on,"""
+LONG_SITES = (400, 8000)
+"""and of those from which histories are learned."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,16 @@ def write(found: Sequence[Likeness], base: Recipe, path: Path, mutation_rate: fl
     found
         One a population.
     base
-        For what was not.
+        For what was not; of one population.
     path, mutation_rate
         The file that was measured, and mutations per bp and generation.
     """
     polarised = min(item.polarised for item in found) >= POLARISED
-    low, high = (sites / density for sites, density in zip(WINDOW_SITES, _span(found, "density")[::-1], strict=True))
-    windows = _prior(min(low, high / 4), high)
+    sites = LONG_SITES if base.task == "demography" else WINDOW_SITES
+    low, high = (count / density for count, density in zip(sites, _span(found, "density")[::-1], strict=True))
+    shortest = min(low, high / 4)
     network = {**base.network, "encoding": "polarised-2" if polarised else "folded-2"}
-    training = {name: value for name, value in base.training.items() if name != "windows"}
+    training = {name: value for name, value in base.training.items() if name not in ("windows", "tile")}
     shown = "".join(letter if letter.isprintable() else "?" for letter in path.name)
     return "\n".join(
         [
@@ -100,21 +104,22 @@ def write(found: Sequence[Likeness], base: Recipe, path: Path, mutation_rate: fl
             f'task = "{base.task}"',
             f"seed = {base.seed}",
             f"simulations = {base.simulations}",
-            *("", "[sequence] # as long as windows that hold a few dozen to many hundred sites"),
-            f"length = {_prior(min(2 * low, high / 2), high)}",
+            *_sequence(base, shortest, high),
             *([] if math.isinf(base.max_rho) else [f"max_rho = {_number(base.max_rho)}"]),
             f"discrete = {str(base.discrete).lower()}",
             *("", "[sample]", f"haplotypes = {max(item.haplotypes for item in found)}"),
-            *_histories(found, mutation_rate),
+            *_histories(found, mutation_rate, steps_alone=base.task == "demography"),
             *_rates(base, mutation_rate),
+            *_sweep(base.sweep),
             *_observation(found, base),
             *(
                 "",
                 "[network]" + (" # ancestral alleles are known" if polarised else " # ancestral alleles are not known"),
             ),
             *_fields(network),
-            *("", "[training]", f"windows = {windows}"),
+            *("", "[training]", *([] if base.sweep else [f"windows = {_prior(shortest, high)}"])),
             *_fields(training),
+            *_tile(base, sites[1]),
             "",
         ]
     )
@@ -129,7 +134,38 @@ def _said(item: Likeness) -> str:
     )
 
 
-def _histories(found: Sequence[Likeness], mutation_rate: float) -> list[str]:
+def _sequence(base: Recipe, shortest: float, longest: float) -> list[str]:
+    """Write the length: as windows need it, or of sweeps so many times a window as it has parts."""
+    if base.sweep is None:
+        said, bounds = "as long as windows that hold enough sites", (min(2 * shortest, longest / 2), longest)
+    else:
+        said = f"{base.sweep.parts} times as long as windows that hold enough sites"
+        bounds = base.sweep.parts * shortest, base.sweep.parts * longest / 4
+    return ["", f"[sequence] # {said}", f"length = {_prior(*bounds)}"]
+
+
+def _tile(base: Recipe, sites: int) -> list[str]:
+    """Write how many sites the network is trained on at once: several times as many as are expected, for some have."""
+    if base.sweep is None and base.task != "demography":
+        return []
+    expected = sites if base.sweep is None else base.sweep.parts * sites / 4
+    return [f"tile = {min(MAX_TILE, 2 ** math.ceil(math.log2(4 * expected)))}"]
+
+
+def _sweep(sweep: Sweep | None) -> list[str]:
+    """Write the sweeps of the base: no VCF shows how strong they were."""
+    if sweep is None:
+        return []
+    named = ("alpha", "s", "age", "start_frequency", "final_frequency")
+    priors = {name: prior for name in named if (prior := getattr(sweep, name)) is not None}
+    return [
+        *("", "[sweep] # as the base has them: no VCF shows how strong they were", f"parts = {sweep.parts}"),
+        *(f"{name} = {_scaled(prior)}" for name, prior in priors.items()),
+        *("", "[sweep.classes]", *(f"{name} = {_number(share, digits=6)}" for name, share in sweep.classes.items())),
+    ]
+
+
+def _histories(found: Sequence[Likeness], mutation_rate: float, *, steps_alone: bool) -> list[str]:
     """Write the population sizes: theta / (4 mu), and a factor both ways."""
     low, high = (theta / (4 * mutation_rate) for theta in _span(found, "theta"))
     likely, middle = _prior(low / SPREAD, high * SPREAD), math.sqrt(low * high)
@@ -137,7 +173,7 @@ def _histories(found: Sequence[Likeness], mutation_rate: float) -> list[str]:
     times = [_prior(middle / 200, middle / 2), _prior(middle / 200, middle)]
     return [
         *("", f"# diploids: theta / (4 mu) is {_number(low)}" + (f" to {_number(high)}" if high > low else "")),
-        *("[[history]]", 'kind = "constant"', f"size = {likely}", ""),
+        *([] if steps_alone else ["[[history]]", 'kind = "constant"', f"size = {likely}", ""]),
         *("[[history]] # sizes and times (generations) start at the present", 'kind = "piecewise"'),
         *(f"sizes = [{recent}, {likely}, {likely}]", f"times = [{', '.join(times)}]"),
     ]

@@ -33,6 +33,8 @@ NOTHING = Prior("choice", (0.0,))
 """The number 0."""
 ALWAYS = Prior("choice", (1.0,))
 """The number 1."""
+MAX_TILE = 65_536
+"""Most sites that a network may be trained on at once, ``training.tile``."""
 LEAST_RATE = 1e-15
 """Smallest rate of mutation or recombination: without any there is nothing to see, or to estimate."""
 

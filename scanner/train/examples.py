@@ -21,7 +21,7 @@ from scanner.haplotypes import Haplotypes
 from scanner.simulate.coalescent import Simulation
 from scanner.simulate.observe import Observed, observe
 from scanner.simulate.priors import Prior, read_prior
-from scanner.simulate.recipe import Recipe
+from scanner.simulate.recipe import MAX_TILE, Recipe
 from scanner.simulate.sets import SimulationSet
 from scanner.train.targets import PARTS, TARGETS, target_name
 
@@ -31,7 +31,6 @@ Single = NDArray[np.float32]
 
 TILE = 2048
 """Sites of a tile, unless a recipe says ``training.tile``."""
-MAX_TILE = 65_536
 GAP = 64
 """Most rows between two examples."""
 TILES = 4
