@@ -93,8 +93,8 @@ def unlike_lines(unlike: Mapping[str, tuple[int, int]]) -> list[str]:
     'note: 30% of the windows lie outside what recombination was trained on '
     """
     return [
-        f"note: {far / count:.0%} of the windows lie outside what {name} was trained on (popscan train {name} --like VCF "
-        "proposes a recipe for data like yours)"
+        f"note: {far / count:.0%} of the windows lie outside what {name} was trained on (popscan train {name} "
+        "--like VCF proposes a recipe for data like yours)"
         for name, (far, count) in unlike.items()
         if far > 2 * (1 - FAR) * count
     ]
