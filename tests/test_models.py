@@ -12,7 +12,7 @@ import pytest
 
 from scanner import network
 from scanner.catalogue import catalogue_folder, track
-from scanner.channels.encoding import NAMES
+from scanner.channels.groups import NAMES, SIDES
 from scanner.simulate.recipe import read_recipe
 from scanner.train.options import training_options
 
@@ -48,8 +48,9 @@ class TestModel:
         spec = read_contract(catalogue_folder("models") / name)
         assert spec.id == name
         assert spec.encoding in NAMES
-        low, high = spec.ranges["haplotypes"]
-        assert 2 <= low <= high
+        for side in SIDES[spec.populations]:
+            low, high = spec.ranges[f"haplotypes{side}"]
+            assert 2 <= low <= high
 
     def test_its_recipe_is_the_one_it_was_trained_by(self, name: str) -> None:
         from scanner.network.store import read_contract

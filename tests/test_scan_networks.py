@@ -465,7 +465,9 @@ def test_windows_unlike_the_training_are_counted_and_said(
     model = save(models / "far", centre=50.0, spread=1.0)
     words = (simulated.vcf, "-p", simulated.populations, "--models", model, *BARE[:-1], "--out", tmp_path / "out")
     done = scanned(*words)
-    assert "100% of the windows lie outside what small-one was trained on (popscan train small-one --like VCF" in done.err
+    assert (
+        "100% of the windows lie outside what small-one was trained on (popscan train small-one --like VCF" in done.err
+    )
     for out, value, share in ((tmp_path / "out", "1", 1), (scan, "0", 0)):
         table = read_table(out / "windows.tsv.gz")
         there = sum(int(np.isfinite(table.values(f"{FAR}.{name}")).sum()) for name in "ABC")

@@ -101,7 +101,7 @@ def test_the_model_folder_tells_who_came_where(model: Path) -> None:
     assert (spec.ranges["haplotypes_first"], spec.ranges["haplotypes_second"]) == ((8, 8), (6, 6))
     assert (spec.ranges["unphased_second"], "unphased_first" in spec.ranges) == ((0, 1), False)
     card = (model / "README.md").read_text()
-    assert "two populations together, phased or, the second, not; channels `pair-folded-1`" in card
+    assert "two populations, phased or, the second, not; channels `pair-folded-1`" in card
 
 
 def test_a_scan_takes_the_model_for_the_pairs_that_fit(simulated: Simulated, model: Path, tmp_path: Path) -> None:

@@ -73,6 +73,14 @@ def test_the_truth_of_a_history_is_what_was_simulated(index: int) -> None:
         assert (10.0**row).tolist() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("index", range(3))
+def test_theta_is_that_of_the_simulation(index: int) -> None:
+    made = parse_recipe(RECIPE.replace('task = "recombination"', 'task = "diversity"'), "tiny.toml")
+    sight = see(simulate_one(made, index), made, training_options(made).how, np.random.default_rng(index))
+    assert sight is not None
+    assert np.exp(sight.targets).ravel().tolist() == pytest.approx([4 * 5000 * 3e-8] * len(sight.start))
+
+
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> run.Setting:
     """200 training simulations and 60 fresh ones."""

@@ -40,7 +40,7 @@ def _facts(spec: Spec) -> dict[str, str]:
     context = f", in a context {spec.context} times as long" if spec.context > 1 else ""
     return {
         "predicts": values or classes,
-        "reads": f"{'one population' if spec.populations == 1 else 'two populations'}, {spec.encoding}",
+        "reads": f"{spec.reads}, {spec.encoding}",
         "window": f"{spec.window[0]:,.0f} to {spec.window[1]:,.0f} bp{context}",
         **ranges,
         "networks": f"{len(spec.seeds)}",

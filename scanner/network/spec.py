@@ -125,6 +125,14 @@ class Spec:
     temperature: float = 1.0
     files: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def reads(self) -> str:
+        """What samples it reads, in words."""
+        if self.populations == 1:
+            return "one population, phased"
+        loose = [side for side in ("first", "second") if self.ranges.get(f"unphased_{side}", (0.0, 0.0))[1] > 0]
+        return "two populations" + (f", phased or, the {' and the '.join(loose)}, not" if loose else ", phased")
+
     def with_files(self, files: Mapping[str, str]) -> Spec:
         """Give this specification with the sums of its files."""
         return replace(self, files=dict(files))

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.channels.groups import SIDES
 from scanner.evaluate.classes import Told, confusion
 from scanner.evaluate.classes import reliability as class_reliability
 from scanner.evaluate.run import NETWORK
@@ -115,7 +114,7 @@ def write_card(spec: Spec, recipe: Recipe, metrics: Mapping[str, Any], table: st
 {spec.title}. {len(spec.seeds)} networks, averaged; licence of the weights: {spec.licence}.
 
 - **Predicts** {_predicted(spec)}, and `{spec.id}_out_of_range`.
-- **Reads** {_read(spec)}; channels `{spec.encoding}` of the sites whose rarer allele is seen at least
+- **Reads** {spec.reads}; channels `{spec.encoding}` of the sites whose rarer allele is seen at least
   {spec.min_count}x.
 - **Was trained** on {recipe.simulations:,} simulations (seed {recipe.seed}, [recipe.toml](recipe.toml)) by {made}.
 
@@ -142,15 +141,6 @@ were trained on {metrics["trained_on"]:,} of the simulations that the network wa
 ![validation error by pass](learning.svg)
 {words.figures}
 """
-
-
-def _read(spec: Spec) -> str:
-    """Say what samples a model reads."""
-    if spec.populations == 1:
-        return "one population, phased"
-    loose = [side[1:] for side in SIDES[2] if spec.ranges.get(f"unphased{side}", (0.0, 0.0))[1] > 0]
-    phase = f"phased or, the {' and the '.join(loose)}, not" if loose else "phased"
-    return f"two populations together, {phase}"
 
 
 def _predicted(spec: Spec) -> str:
