@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from conftest import Simulated
 from scanning import read_table, scanned
 from small_sweeps import RECIPE
+from test_simulate_introgression import met
 from tiny_training import Told
 
 import scanner.network
@@ -28,8 +30,11 @@ pytest.importorskip("lightgbm", reason="LightGBM is not installed")
 if find_spec("keras") is None or not any(find_spec(name) for name in scanner.network.BACKENDS):
     pytest.skip("Keras or a backend is not installed", allow_module_level=True)
 
+import small_network
+
 from scanner.evaluate import seen
 from scanner.network import null
+from scanner.network.spec import Class
 from scanner.network.store import load
 from scanner.train import assemble, run
 from scanner.train.model import publish_model
@@ -131,6 +136,12 @@ def test_a_large_training_has_no_more_of_them_than_are_of_use(
 ) -> None:
     monkeypatch.setattr("scanner.train.null.MOST", 50)
     assert null_recipe(work.simulations.recipe, load(model).spec).simulations == 50
+
+
+def test_of_introgression_they_are_those_without_any() -> None:
+    classes = tuple(Class(f"introgression_{name}", 1 / 3) for name in ("none", "into", "from"))
+    recipe = null_recipe(met(), replace(small_network.spec(), task="introgression", outputs=(), classes=classes))
+    assert recipe.introgression == replace(met().introgression, classes={"none": 1.0})
 
 
 def test_a_scan_takes_the_model(simulated: Simulated, model: Path, tmp_path: Path) -> None:

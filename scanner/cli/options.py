@@ -20,7 +20,7 @@ from scanner.network.backend import DEVICES, choose_device
 from scanner.network.prior import read_priors
 from scanner.network.store import read_contract
 from scanner.networks import SPEC
-from scanner.options import MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
+from scanner.options import FDR, MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
 from scanner.predict import GPU
 from scanner.scan import Workers
 from scanner.statistics import registry
@@ -89,6 +89,13 @@ _SCAN_OPTIONS = [
         metavar="NAME=P",
         help="Probability of a class of a network, or of all but the first by the name of the task, before anything is "
         "seen, as in sweep=0.01 (repeatable).  [default: the shares in training]",
+    ),
+    click.option(
+        "--fdr",
+        type=float,
+        metavar="RATE",
+        help="False-discovery rate at which windows are called to be of a class of a network, above 0 and below 1.  "
+        f"[default: {FDR}]",
     ),
     click.option("--dense", is_flag=True, help="Give the networks' values at every site too, for a window around it."),
     click.option(
@@ -266,6 +273,8 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
     models = _models(given["models"], paired=given["populations"] is not None)
     if given["dense"] and not models:
         raise UsageError("--dense gives what networks say at every site: name networks with --models")
+    if given["fdr"] is not None and not models:
+        raise UsageError("--fdr is for classes that networks tell: name networks with --models")
     return ScanOptions(
         vcf=vcf,
         windows=window_spec(given["window"], given["step"], given["bed"]),
@@ -286,6 +295,7 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
         min_maf=given["min_maf"],
         models=models,
         priors=read_priors(given["priors"]),
+        fdr=FDR if given["fdr"] is None else given["fdr"],
         dense=given["dense"],
         device=given["device"],
         genome=absolute_genome(given["genome"]),
