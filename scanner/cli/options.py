@@ -91,11 +91,7 @@ _SCAN_OPTIONS = [
         "seen, as in sweep=0.01 (repeatable).  [default: the shares in training]",
     ),
     click.option(
-        "--fdr",
-        type=float,
-        metavar="RATE",
-        help="False-discovery rate at which windows are called to be of a class of a network, above 0 and below 1.  "
-        f"[default: {FDR}]",
+        "--fdr", type=float, metavar="RATE", help=f"False-discovery rate at which classes are called.  [default: {FDR}]"
     ),
     click.option("--dense", is_flag=True, help="Give the networks' values at every site too, for a window around it."),
     click.option(
