@@ -217,7 +217,7 @@ def test_a_rate_that_is_none_is_refused(simulated: Simulated, model: Path, tmp_p
 def test_a_rate_without_a_network_is_refused(simulated: Simulated, tmp_path: Path) -> None:
     done = popscan("scan", simulated.vcf, "--fdr", "0.1", "--out", tmp_path / "out", *BARE)
     assert done.code == 2
-    assert done.sentence.endswith("--fdr is for classes that networks tell: name networks with --models")
+    assert done.sentence.endswith("--fdr is about what networks say: name networks with --models")
 
 
 def test_another_rate_is_another_scan_and_is_repeated(simulated: Simulated, model: Path, scan: Path) -> None:

@@ -267,10 +267,9 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
         For texts that mean nothing.
     """
     models = _models(given["models"], paired=given["populations"] is not None)
-    if given["dense"] and not models:
-        raise UsageError("--dense gives what networks say at every site: name networks with --models")
-    if given["fdr"] is not None and not models:
-        raise UsageError("--fdr is for classes that networks tell: name networks with --models")
+    for name in ("dense", "fdr"):
+        if given[name] and not models:
+            raise UsageError(f"--{name} is about what networks say: name networks with --models")
     return ScanOptions(
         vcf=vcf,
         windows=window_spec(given["window"], given["step"], given["bed"]),
