@@ -123,7 +123,7 @@ def find_candidates(
     genes
         An annotation, or None.
     calls
-        Calls of some columns that are known already: those of the others are found.
+        Calls of some columns that are known already: those of the others are found, but for probabilities of classes.
 
     Returns
     -------
@@ -157,6 +157,8 @@ def _gather(table: Table, tracks: Sequence[DrawnTrack], found: Mapping[str, Call
             continue
         values = table.columns[track.column]
         calls = found.get(track.column)
+        if calls is None and tail.tail == "probable":
+            continue  # what is called of a class the whole scan decides
         if calls is None:
             calls = find_calls(table.contig, table.start, table.end, values, tail.tail, tail.share)
         ranked = np.sort(values[np.isfinite(values)])

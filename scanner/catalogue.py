@@ -39,10 +39,10 @@ class Outliers:
     Parameters
     ----------
     tail
-        Which end of the genome-wide distribution is remarkable; ``probable``: values are probabilities.
+        Which end of the genome-wide distribution is remarkable; ``probable``: values are probabilities of a class.
     share
-        Share of windows called at each end, between 0 and 0.5; of probabilities, the share of the calls that may be
-        wrong.
+        Share of windows called at each end, between 0 and 0.5; 0 for probabilities, of which as many are called as the
+        false-discovery level of the scan allows.
     colour
         RGB of a call; at the low end of ``both`` the track's ``colour_negative`` is used.
     """
@@ -265,6 +265,9 @@ def _outliers(path: Path, entry: object) -> Outliers:
     """Read what is called."""
     if not isinstance(entry, dict):
         raise RunError(f"{path}: outliers must be a table")
+    if entry.get("tail") == "probable":
+        _check_fields(path, entry, _OUTLIER_FIELDS - {"share"}, "outliers.")
+        return Outliers("probable", 0.0, _colour(path, "outliers.colour", entry["colour"]))
     _check_fields(path, entry, _OUTLIER_FIELDS, "outliers.")
     _check(path, "outliers.tail", entry["tail"] in _TAILS, f"one of {', '.join(_TAILS)}")
     share = entry["share"]

@@ -18,11 +18,12 @@ import numpy as np
 
 from scanner import demography, publish
 from scanner.bgzf import find_index, open_tabix
-from scanner.browser.bed import call_lines, find_calls
+from scanner.browser.bed import call_lines
 from scanner.browser.bigwig import crashing, first_difference
 from scanner.browser.hub_files import HUB
 from scanner.browser.jbrowse import CONFIG, uris
 from scanner.browser.page import CANDIDATES, PAGE
+from scanner.calls import rule
 from scanner.catalogue import tracks
 from scanner.check import Finding
 from scanner.check_hub import check_hub, contents
@@ -136,9 +137,7 @@ def _check_calls(result: Result) -> Findings:
         if spec.outliers is None:
             continue
         values = table.columns[score.column]
-        tail = spec.outliers
-        far = publish.unlike(result, score)
-        found = find_calls(table.contig, table.start, table.end, values, tail.tail, tail.share, far)
+        found = rule(result.run.record, table, score, spec.outliers).find(table.contig, table.start, table.end, values)
         names = [name for name, _ in tiling.contigs]
         lines = call_lines(names, found, spec.label, publish.call_colours(spec))
         path = result.directory / "calls" / f"{score.column}.bed.gz"

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scanner.channels.groups import SIDES, GroupEncoding, group_encoding
 from scanner.errors import InputError, UsageError
 from scanner.network import prior
-from scanner.network.spec import Range, Spec, read_spec
-from scanner.network.store import SUMMED
+from scanner.network.spec import Range, Spec
+from scanner.network.store import read_contract
 from scanner.provenance import checksum
 from scanner.statistics import registry
 from scanner.statistics.registry import ScoreColumn
@@ -369,7 +369,7 @@ def _draw(network: Network, population: str, columns: int, ploidy: int, most: fl
 def _read(folder: Path) -> Network:
     """Read one contract."""
     path = folder / SPEC
-    spec = read_spec(path, SUMMED)
+    spec = read_contract(folder)
     try:
         how = group_encoding(spec.encoding, spec.min_count)
     except ValueError as error:

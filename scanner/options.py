@@ -14,6 +14,7 @@ WINDOW = "100kb"
 MIN_CALLABLE = 0.5
 MIN_SITES = 10
 MAX_MISSING = 0.5
+FDR = 0.05
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class ScanOptions:
         Folders of networks.
     priors
         Names of tasks and classes that networks tell, and the probability of each before anything is seen.
+    fdr
+        False-discovery rate at which windows are called to be of a class, between 0 and 1.
     dense
         Predict for windows around every site too.
     device
@@ -91,11 +94,17 @@ class ScanOptions:
     min_maf: float = 0.0
     models: tuple[Path, ...] = ()
     priors: tuple[tuple[str, float], ...] = ()
+    fdr: float = FDR
     dense: bool = False
     device: str = "auto"
     genome: str | None = None
     genes: Path | None = None
     email: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that is none."""
+        if not 0 < self.fdr < 1:
+            raise UsageError(f"--fdr {self.fdr:g}: give the share of calls that may be false, above 0 and below 1")
 
 
 def window_spec(window: str | None, step: str | None, bed: Path | None) -> WindowSpec:

@@ -8,7 +8,7 @@ time. It writes ``tracks/<column>.bw``, ``calls/<column>.bed.gz`` and ``.bb``, `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scanner.browser.assembly import Assembly, place
 from scanner.browser.axis import axis
-from scanner.browser.bed import Calls, find_calls, write_calls
+from scanner.browser.bed import Calls, write_calls
 from scanner.browser.bigbed import bigbed_path, write_bigbed
 from scanner.browser.bigwig import Tiling, cut_tiles, step_tiles, write_bigwig
 from scanner.browser.drawn import DrawnTrack
@@ -26,12 +26,12 @@ from scanner.browser.hub_files import add_bigbed, add_bigwig
 from scanner.browser.igv import write_chrom_sizes, write_session
 from scanner.browser.jbrowse import write_jbrowse
 from scanner.browser.page import write_page
+from scanner.calls import Rule, rule
 from scanner.candidates import Candidate, find_candidates, gene_text
-from scanner.catalogue import Colour, Outliers, Track, tracks
+from scanner.catalogue import Colour, Track, tracks
 from scanner.errors import InputError
 from scanner.files import write_text
 from scanner.genes import read_genes
-from scanner.networks import FAR, recorded
 from scanner.provenance import as_json
 from scanner.regions import Region, shortlist
 from scanner.result import RUN, Result, Run, Score, load
@@ -39,7 +39,6 @@ from scanner.table import Table
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 SESSION = "igv_session.xml"
 CHROM_SIZES = "tracks/genome.chrom.sizes"
@@ -60,8 +59,7 @@ class Job:
     start: Int
     end: Int
     values: Float
-    outliers: Outliers | None
-    unlike: Bools | None
+    rule: Rule | None
     colours: tuple[Colour, Colour]
     assembly: Assembly | None
 
@@ -94,6 +92,8 @@ class Published:
         Columns whose tracks the session leaves out; their files are there.
     notes
         What could not be made, and why: one sentence each.
+    regions
+        Regions that are called, by column, of all columns that may be called.
     """
 
     session: Path
@@ -102,6 +102,7 @@ class Published:
     without_calls: tuple[str, ...]
     not_shown: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    regions: Mapping[str, int] = field(default_factory=dict)
 
 
 Mapper = Callable[[Callable[[Job], Drawn], Iterable[Job]], Iterable[Drawn]]
@@ -174,6 +175,7 @@ def publish(
         ),
         not_shown=tuple(track.column for track in shown if not track.shown),
         notes=notes if page.note is None else (*notes, page.note),
+        regions={column: len(found) for column, found in calls.items()},
     )
 
 
@@ -244,20 +246,8 @@ def _jobs(
         spec = catalogue[score.name]
         colours = call_colours(spec)
         values = table.columns[score.column]
-        far = unlike(result, score)
-        yield Job(
-            result.directory, score, spec.label, tiles, table.start, table.end, values, spec.outliers, far, colours,
-            assembly,
-        )  # fmt: skip
-
-
-def unlike(result: Result, score: Score) -> Bools | None:
-    """Tell which windows are unlike all that the network that tells a class was trained on; None for other scores."""
-    for name, entry in recorded(result.run.record).items():
-        if score.name in (entry.get("priors") or ()):
-            far = result.table.columns.get(score.column.replace(score.name, f"{name}_out_of_range", 1))
-            return None if far is None else np.asarray(far > FAR)
-    return None
+        called = None if spec.outliers is None else rule(result.run.record, table, score, spec.outliers)
+        yield Job(result.directory, score, spec.label, tiles, table.start, table.end, values, called, colours, assembly)
 
 
 def call_colours(spec: Track) -> tuple[Colour, Colour]:
@@ -288,10 +278,9 @@ def draw(job: Job) -> Drawn:
         return Drawn(column, None, None)
     if job.assembly is not None:
         add_bigwig(job.directory, column, job.assembly, job.tiling, job.values)
-    if job.outliers is None:
+    if job.rule is None:
         return Drawn(column, bigwig, None)
-    tail = job.outliers
-    found = find_calls(job.tiling.contig, job.start, job.end, job.values, tail.tail, tail.share, job.unlike)
+    found = job.rule.find(job.tiling.contig, job.start, job.end, job.values)
     contigs = dict(job.tiling.contigs)
     written = write_calls(job.directory / calls, list(contigs), found, job.label, job.colours)
     write_bigbed(job.directory / bigbed_path(calls), contigs, found, job.label, job.colours)

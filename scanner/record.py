@@ -54,6 +54,7 @@ def identify(plan: Plan) -> dict[str, Any]:
     if plan.networks:
         identity["models"] = ",".join(f"{network.spec.id} {network.digest[:12]}" for network in plan.networks.each)
         identity["dense"] = str(options.dense)
+        identity["fdr"] = str(options.fdr)
         identity["priors"] = ",".join(f"{name}={prior:g}" for name, prior in options.priors)
     return identity
 
@@ -119,6 +120,7 @@ def run_record(
             "max_missing": options.max_missing,
             "min_maf": options.min_maf,
             "dense": options.dense,
+            "fdr": options.fdr,
         },
         "identity": dict(identity),
         **presentation(options),

@@ -80,7 +80,7 @@ def from_request(request: Mapping[str, Any], origin: Path) -> ScanOptions:
         given["regions"] = tuple(map(str, given["regions"]))
         given["models"] = tuple(Path(folder) for folder in given["models"])
         given["priors"] = tuple((str(name), float(prior)) for name, prior in given["priors"])
-        for name in ("min_callable", "max_missing", "min_maf", "min_sites"):
+        for name in ("min_callable", "max_missing", "min_maf", "min_sites", "fdr"):
             given[name] = type(getattr(ScanOptions, name))(given[name])
         return ScanOptions(**given)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

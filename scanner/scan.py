@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from scanner import predict, provenance, sites
+from scanner.calls import discoveries
 from scanner.compute import Done, Job, Task, compute, part_name, tasks
 from scanner.demography import History, joined, network_of, write_histories
+from scanner.discovery import RECORD, Discovery, as_record
 from scanner.errors import InputError, RunError, Stopped
 from scanner.estimate import estimate
 from scanner.files import write_text
@@ -84,6 +86,7 @@ class Outcome:
     seconds: float
     unlike: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     histories: Sequence[History] = ()
+    discoveries: Sequence[Discovery] = ()
 
 
 def scan(
@@ -181,10 +184,11 @@ def _locked_scan(
     gather(plan, job, workspace.root, facts, accounts)
     record = run_record(plan, identity, started, command, unlike)
     histories = _join_histories(workspace.root, record)
+    found = _call_classes(plan, workspace.root, record)
     write_text(workspace.root / "run.json", provenance.as_json(record))
     progress.start("drawing tracks", len(plan.columns))
     published = publish(workspace.root, mapper=uninterrupted, progress=lambda _done, _total: progress.advance(1))
-    return Outcome(workspace.root, plan, accounts, published, kept, 0.0, unlike, histories)
+    return Outcome(workspace.root, plan, accounts, published, kept, 0.0, unlike, histories, found)
 
 
 def _join_histories(root: Path, record: dict[str, Any]) -> list[History]:
@@ -193,6 +197,15 @@ def _join_histories(root: Path, record: dict[str, Any]) -> list[History]:
         return []
     found = joined(record, read_table(root / TABLE))
     record["histories"] = write_histories(root, found)
+    return found
+
+
+def _call_classes(plan: Plan, root: Path, record: dict[str, Any]) -> list[Discovery]:
+    """Find from which probability on windows are called to be of a class, and say so in the record."""
+    if not any(network.spec.classes for network in plan.networks.each):
+        return []
+    found = discoveries(plan.networks, record, read_table(root / TABLE), plan.options.fdr)
+    record[RECORD] = as_record(found)
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from scanner.channels.encoding import encoding
 from scanner.channels.windows import EXTRAS
 from scanner.network import architecture, reference, store
 from scanner.network.architecture import Architecture
-from scanner.network.spec import Output, Spec
+from scanner.network.spec import Class, Output, Spec
 
 CHANNELS = len(encoding("folded-2").channels)
 ARCH = Architecture(
@@ -80,3 +82,29 @@ def write(folder: Path, *seeds: int, **changes: Any) -> Spec:
         reference=reference.fit(summaries),
         texts=TEXTS,
     )
+
+
+def write_classes(folder: Path, shares: Mapping[str, float], null: np.ndarray, *, context: int = 5) -> Spec:
+    """Save a small network of sweeps, untrained, whose probabilities differ from window to window.
+
+    ``null`` are probabilities of windows of the first class, one row a window.
+    """
+    arch = replace(ARCH, outputs=0, classes=len(shares), parts=context)
+    changes: dict[str, Any] = {"task": "sweep", "outputs": (), "parts": context, "context": context}
+    classes = tuple(Class(name, share) for name, share in shares.items())
+    summaries = np.random.default_rng(1).normal(0, 10, size=(500, ARCH.channels + ARCH.extras))
+    return store.save(
+        folder,
+        spec((1, 2), classes=classes, temperature=0.8, **changes),
+        network(1, 2, arch=arch),
+        golden=inputs(arch=arch),
+        reference=reference.fit(summaries),
+        texts=TEXTS,
+        null=np.log(null),
+    )
+
+
+def null_windows(first: float, others: int, windows: int, seed: int = 5) -> np.ndarray:
+    """Draw probabilities of windows of the first class, which has about the probability ``first``."""
+    spread = np.full(others, 40 * (1 - first) / others)
+    return np.random.default_rng(seed).dirichlet([40 * first, *spread], windows)

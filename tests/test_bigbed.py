@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from scanner.browser import bigbed
 from scanner.browser.bed import Calls, find_calls, write_calls
-from scanner.browser.bigbed import AUTOSQL, column_counts, write_bigbed
+from scanner.browser.bigbed import AUTOSQL, CLASS_AUTOSQL, column_counts, write_bigbed
 from scanner.errors import OutputError
 
 COLOURS = ((213, 94, 0), (0, 114, 178))
@@ -25,8 +26,8 @@ CONTIGS = {"2": 1000, "10": 2000, "X": 10}
 def make_calls(rows: list[tuple[int, int, int, float, bool, int]]) -> Calls:
     """Make calls whose peak is their first 10 bp and whose strength is 700."""
     contig, start, end, value, low, windows = (np.array(part) for part in zip(*rows, strict=True))
-    strength, sure = np.full(len(rows), 700), np.zeros(len(rows), np.bool_)
-    return Calls(contig.astype(np.int32), start, end, start, start + 10, value, strength, low, windows, sure)
+    strength, sure, none = np.full(len(rows), 700), np.zeros(len(rows), np.bool_), np.full(len(rows), np.nan)
+    return Calls(contig.astype(np.int32), start, end, start, start + 10, value, strength, low, windows, sure, none)
 
 
 ROWS = [(0, 500, 600, -2.3149, True, 3), (1, 40, 90, 1.0, False, 1), (0, 20, 60, 2.5, False, 2)]
@@ -53,6 +54,22 @@ def test_the_header_says_which_columns_are_beds(tmp_path: Path):
     magic, version, _, _, _, _, total, bed = struct.unpack_from("<IHHQQQHH", path.read_bytes())
     assert (magic, version, total, bed) == (0x8789F2EB, 4, 12, 9)
     assert column_counts(path) == (12, 9)
+
+
+def test_calls_of_a_class_have_their_size_and_rate(tmp_path: Path):
+    path = tmp_path / "sweep_hard.bb"
+    calls = replace(make_calls(ROWS), value=np.array([0.9, 0.987654321, 0.95]), false=np.array([0.041, 1.0, 0.0125]))
+    assert write_bigbed(path, CONTIGS, calls, "Hard\tsweep", COLOURS)
+    with pyBigWig.open(str(path)) as file:
+        assert file.SQL().decode() == CLASS_AUTOSQL
+        assert file.entries("10", 0, 2000) == [
+            (40, 90, "Hard sweep 0.988\t700\t.\t40\t50\t0,114,178\tHard sweep\t0.987654321\t50\t1\t1")
+        ]
+        assert [entry[2].split("\t")[6:] for entry in file.entries("2", 0, 1000)] == [
+            ["Hard sweep", "0.95", "40", "2", "0.0125"],
+            ["Hard sweep", "0.9", "100", "3", "0.041"],
+        ]
+    assert column_counts(path) == (14, 9)
 
 
 def test_the_autosql_names_every_column():
@@ -106,8 +123,8 @@ def test_calls_past_their_contig_get_no_name(tmp_path: Path):
 def test_a_file_cut_short_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write = bigbed._write
 
-    def lose_a_row(path: Path, contigs: dict[str, int], rows: list[bigbed.Row]) -> None:
-        write(path, contigs, rows[:-1])
+    def lose_a_row(path: Path, contigs: dict[str, int], rows: list[bigbed.Row], autosql: str) -> None:
+        write(path, contigs, rows[:-1], autosql)
 
     monkeypatch.setattr(bigbed, "_write", lose_a_row)
     with pytest.raises(OutputError, match="differs from what was written"):

@@ -194,6 +194,7 @@ def test_a_sound_entry(tmp_path: Path):
         ('tail = "low"', 'tail = "left"', "outliers.tail must be one of low, high, both"),
         ("share = 0.01", "share = 0.5", "outliers.share must be a share between 0 and 0.5"),
         ("share = 0.01", "", "the field outliers.share is missing"),
+        ('tail = "low"', 'tail = "probable"', "unknown field outliers.share; there is colour, tail"),
         ("share = 0.01", "share = 0.01\nbest = 1", "unknown field outliers.best"),
         ("height = 50", "height = ", "cannot be read"),
     ],

@@ -88,7 +88,7 @@ ELSEWHERE = {
     "--device": "test_scan_networks", "--part": "test_jobarray", "--from": "test_request",
     "--slurm": "test_slurm", "--queue": "test_slurm", "--account": "test_slurm",
     "--memory": "test_slurm", "--walltime": "test_slurm", "--jobs": "test_slurm", "--log-file": "test_logs",
-    "--verbose": "test_logs", "--prior": "test_scan_classes",
+    "--verbose": "test_logs", "--prior": "test_scan_classes", "--fdr": "test_scan_calls",
 }  # fmt: skip
 
 

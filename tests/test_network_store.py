@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import scanner.network
 from scanner.errors import InputError, OutputError, RunError
-from scanner.network import store, untrusted
+from scanner.network import null, store, untrusted
 from scanner.network.spec import Class, Output, Spec, check_spec, read_spec, to_toml
 
 if find_spec("keras") is None or not any(find_spec(name) for name in scanner.network.BACKENDS):
@@ -64,8 +64,8 @@ def refusal(folder: Path) -> str:
 
 def summed(folder: Path) -> None:
     """Let the specification hold the sums of the files as they are now, as who sends a bad model would."""
-    spec = read_spec(folder / "spec.toml", store.SUMMED)
-    sums = {name: store.checksum(folder / name) for name in store.SUMMED}
+    spec = store.read_contract(folder)
+    sums = {name: store.checksum(folder / name) for name in spec.files}
     (folder / "spec.toml").write_text(to_toml(spec.with_files(sums)))
 
 
@@ -492,6 +492,72 @@ def test_a_reference_of_another_size_is_refused(folder: Path) -> None:
     size = ARCH.channels + ARCH.extras
     sentence = f"F/reference.npz does not fit a network of {size} numbers a window"
     assert arrays_changed(folder, "reference.npz", mean=np.zeros(size + 1)) == sentence
+
+
+SHARES = {"sweep_neutral": 0.6, "sweep_hard": 0.4}
+
+
+def rows(*windows: tuple[float, ...]) -> np.ndarray:
+    return np.log(np.array(windows, np.float32))
+
+
+@pytest.fixture(scope="module")
+def saved_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a sound model folder of classes that no test may change."""
+    folder = tmp_path_factory.mktemp("models") / "small-one"
+    small_network.write_classes(folder, SHARES, small_network.null_windows(0.9, 1, 30))
+    return folder
+
+
+def test_windows_of_the_first_class_come_back(saved_classes: Path) -> None:
+    spec = store.load(saved_classes).spec
+    assert set(spec.files) == {*store.SUMMED, "null.npz"}
+    drawn = small_network.null_windows(0.9, 1, 30)
+    np.testing.assert_allclose(np.exp(null.read(saved_classes / "null.npz", spec)), drawn, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"logs": None}, "F/null.npz: the array logs is missing"),
+        (
+            {"logs": rows((0.5, 0.5), (0.9, 0.2))},
+            "F/null.npz: logs must be logarithms of probabilities that sum to one",
+        ),
+        ({"logs": np.array([[1.0, -1.0]])}, "F/null.npz: logs must be logarithms of probabilities that sum"),
+        (
+            {"logs": rows((0.5, 0.3, 0.2))},
+            "F/null.npz: logs has the shape (1, 3), and must have 1 to 200,000 rows of 2",
+        ),
+        ({"logs": np.zeros((0, 2))}, "F/null.npz: logs has the shape (0, 2), and must have 1 to 200,000 rows of 2"),
+        ({"logs": rows((0.5, 0.5))[0]}, "F/null.npz: logs has the shape (2,), and must have 1 to 200,000 rows of 2"),
+        ({"logs": np.array([[0.0, -np.inf]])}, "F/null.npz: logs must be finite numbers"),
+        ({"logs": np.array([[Evil(), 1]])}, "F/null.npz cannot be read: Object arrays cannot be loaded"),
+    ],
+)
+def test_wrong_windows_of_the_first_class_are_refused(
+    saved_classes: Path, tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    folder = shutil.copytree(saved_classes, tmp_path / "small-one")
+    assert arrays_changed(folder, "null.npz", **changes).startswith(sentence)
+
+
+def test_too_many_windows_of_the_first_class_are_refused(saved_classes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(null, "MOST", 29)
+    assert refusal(saved_classes).endswith("logs has the shape (30, 2), and must have 1 to 29 rows of 2")
+
+
+def test_classes_need_windows_of_the_first_one(saved_classes: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(saved_classes, tmp_path / "small-one")
+    (folder / "null.npz").write_bytes(b"")
+    assert refusal(folder) == "F/null.npz is not the file that spec.toml was written for: get the model again"
+    (folder / "null.npz").unlink()
+    assert refusal(folder) == "F/null.npz is missing: get the model again"
+    spec = store.read_contract(saved_classes)
+    (folder / "spec.toml").write_text(to_toml(spec.with_files({name: spec.files[name] for name in store.SUMMED})))
+    assert refusal(folder).endswith("recipe.toml, null.npz, and of no others")
+    with pytest.raises(InputError, match="networks that tell classes, and no others, come with windows of the first"):
+        write(tmp_path / "other", small_network.spec(), null=rows((0.5, 0.5)))
 
 
 def test_damaged_and_swollen_archives_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

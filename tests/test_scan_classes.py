@@ -16,14 +16,13 @@ import scanner.network
 from scanner import partition, predict
 from scanner.channels.windows import window_extras
 from scanner.errors import UsageError
-from scanner.network import prior, reference
+from scanner.network import prior
 from scanner.network.spec import Class
 
 if find_spec("keras") is None or not any(find_spec(name) for name in scanner.network.BACKENDS):
     pytest.skip("Keras or a backend is not installed", allow_module_level=True)
 
 import small_network
-from small_network import ARCH
 from test_scan_networks import naive_site_channels
 
 from scanner.network import store
@@ -40,18 +39,8 @@ BARE = ("--statistics", "none", "--window", "2kb", "--step", "1kb", "--min-sites
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two untrained members, whose probabilities differ from window to window."""
-    arch = replace(ARCH, outputs=0, classes=3, parts=CONTEXT)
-    classes = tuple(Class(name, share) for name, share in SHARES.items())
-    changes: dict[str, Any] = {"task": "sweep", "outputs": (), "classes": classes, "context": CONTEXT}
     folder = tmp_path_factory.mktemp("models") / "small-one"
-    store.save(
-        folder,
-        small_network.spec((1, 2), parts=CONTEXT, temperature=0.8, **changes),
-        small_network.network(1, 2, arch=arch),
-        golden=small_network.inputs(arch=arch),
-        reference=reference.fit(np.random.default_rng(1).normal(0, 10, size=(500, ARCH.channels + ARCH.extras))),
-        texts=small_network.TEXTS,
-    )
+    small_network.write_classes(folder, SHARES, small_network.null_windows(0.9, 2, 50), context=CONTEXT)
     return folder
 
 

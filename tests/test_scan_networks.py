@@ -608,7 +608,7 @@ def test_values_at_sites_stand_beside_scores_of_sites(
 
 def test_dense_needs_a_network(simulated: Simulated) -> None:
     done = popscan("scan", simulated.vcf, "--dense")
-    assert (done.code, "--dense gives what networks say at every site: name networks" in done.sentence) == (2, True)
+    assert (done.code, "--dense is about what networks say: name networks" in done.sentence) == (2, True)
 
 
 def test_a_graphics_card_that_is_not_there_is_missed_at_once(simulated: Simulated, model: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from conftest import Simulated
 from scanning import read_table, scanned
 from small_sweeps import RECIPE
+from test_simulate_introgression import met
 from tiny_training import Told
 
 import scanner.network
@@ -28,10 +30,15 @@ pytest.importorskip("lightgbm", reason="LightGBM is not installed")
 if find_spec("keras") is None or not any(find_spec(name) for name in scanner.network.BACKENDS):
     pytest.skip("Keras or a backend is not installed", allow_module_level=True)
 
+import small_network
+
 from scanner.evaluate import seen
+from scanner.network import null
+from scanner.network.spec import Class
 from scanner.network.store import load
 from scanner.train import assemble, run
 from scanner.train.model import publish_model
+from scanner.train.null import null_recipe, null_windows
 from scanner.train.seeds import Work
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -104,6 +111,37 @@ def test_the_model_folder_tells_sweeps_from_nothing(model: Path) -> None:
     for words in ("`sweep_hard_linked`", "a context 5 times as long", "network: % told (columns) of true (rows)"):
         assert words in card
     assert {path.name for path in model.glob("*.svg")} == {"learning.svg", "accuracy.svg", "reliability.svg"}
+
+
+def test_the_model_carries_fresh_windows_without_a_sweep(work: Work, model: Path) -> None:
+    recipe = null_recipe(work.simulations.recipe, load(model).spec)
+    assert (recipe.seed, recipe.simulations) == (work.simulations.recipe.seed + 3, 120)
+    simulations = sets.SimulationSet(work.folder / "null" / "simulations", recipe)
+    assert not simulations.missing()
+    made = [simulation for shard in range(3) for simulation in simulations.read(shard)]
+    assert [simulation.parameters["class"] for simulation in made] == [0] * 120
+    trained = {simulation.positions.tobytes() for shard in range(3) for simulation in work.simulations.read(shard)}
+    assert not any(simulation.positions.tobytes() in trained for simulation in made)
+    logs = null.read(model / "null.npz", load(model).spec)
+    assert logs.shape == (120, 5)
+    assert (logs.argmax(axis=1) == 0).mean() > 0.8
+    told = Told()
+    again = null_windows(load(model).network, load(model).spec, work, alone, told)
+    np.testing.assert_allclose(again, logs, atol=1e-4)
+    assert told.stages == [("simulating windows of the first class", 0), ("looking", 0)]
+
+
+def test_a_large_training_has_no_more_of_them_than_are_of_use(
+    work: Work, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scanner.train.null.MOST", 50)
+    assert null_recipe(work.simulations.recipe, load(model).spec).simulations == 50
+
+
+def test_of_introgression_they_are_those_without_any() -> None:
+    classes = tuple(Class(f"introgression_{name}", 1 / 3) for name in ("none", "into", "from"))
+    recipe = null_recipe(met(), replace(small_network.spec(), task="introgression", outputs=(), classes=classes))
+    assert recipe.introgression == replace(met().introgression, classes={"none": 1.0})
 
 
 def test_a_scan_takes_the_model(simulated: Simulated, model: Path, tmp_path: Path) -> None:

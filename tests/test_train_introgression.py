@@ -31,9 +31,11 @@ if find_spec("keras") is None or not any(find_spec(name) for name in scanner.net
     pytest.skip("Keras or a backend is not installed", allow_module_level=True)
 
 from scanner.evaluate import seen
+from scanner.network import null
 from scanner.network.store import load
 from scanner.train import run
 from scanner.train.model import publish_model
+from scanner.train.null import null_recipe
 from scanner.train.seeds import Work
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -121,6 +123,22 @@ def test_a_scan_takes_the_model_for_the_pairs_that_fit(simulated: Simulated, mod
     scanned(*words, "--pair", "C:A", "--out", tmp_path / "one")
     again = read_table(tmp_path / "one" / "windows.tsv.gz")
     assert again.texts(f"{SCORES[1]}.C.A") == table.texts(f"{SCORES[1]}.C.A"), "other pairs change nothing"
+
+
+def test_calls_rest_on_windows_of_simulations_without_any(
+    simulated: Simulated, model: Path, work: Work, tmp_path: Path
+) -> None:
+    recipe = null_recipe(work.simulations.recipe, load(model).spec)
+    made = sets.SimulationSet(work.folder / "null" / "simulations", recipe).read(0)
+    assert [simulation.parameters["class"] for simulation in made] == [0] * 40
+    logs = null.read(model / "null.npz", load(model).spec)
+    assert logs.shape == (320, 3), "two windows of each of 160"
+    words = (simulated.vcf, "-p", simulated.populations, "--models", model, *BARE, "--pair", "A:B", "--fdr", 0.3)
+    scanned(*words, "--out", tmp_path / "out")
+    found = json.loads((tmp_path / "out" / "run.json").read_text())["calls"]
+    assert list(found) == ["introgression_into.A.B", "introgression_from.A.B"]
+    assert {(entry["null"], entry["level"]) for entry in found.values()} == {(320, 0.3)}
+    assert popscan("check", tmp_path / "out").code == 0
 
 
 def test_one_population_is_not_enough(simulated: Simulated, model: Path, tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ class Calls:
         (calls,) number of extreme windows joined.
     doubtful
         (calls,) whether the most extreme window is unlike all that the network that gave its value was trained on.
+    false
+        (calls,) of a probability, the smallest false-discovery rate at which that window is called; NaN of others.
     """
 
     contig: NDArray[np.int32]
@@ -61,10 +63,16 @@ class Calls:
     low: Bools
     windows: Int
     doubtful: Bools
+    false: Float
 
     def __len__(self) -> int:
         """Count the calls."""
         return len(self.start)
+
+    @property
+    def of_class(self) -> bool:
+        """Whether they are of a class that a network tells."""
+        return bool(np.isfinite(self.false).any())
 
 
 def extreme(values: Float, share: float) -> Bools:
@@ -94,42 +102,13 @@ def extreme(values: Float, share: float) -> Bools:
     return np.asarray(values > known[-count - 1], np.bool_)
 
 
-def probable(values: Float, share: float) -> Bools:
-    """Mark the largest probabilities, as many as are expected to be wrong in no more than a share.
-
-    What is expected to be wrong is one less the probability, on average over what is marked: the false discovery rate,
-    if the probabilities are calibrated and their prior is right.
-
-    Parameters
-    ----------
-    values
-        (rows,) probabilities, NaN where missing.
-    share
-        Expected share of what is marked that is wrong. Of equal values all or none are marked.
-
-    References
-    ----------
-    Newton et al. 2004, 10.1093/biostatistics/5.2.155.
-
-    Examples
-    --------
-    >>> probable(np.array([0.99, 0.2, np.nan, 0.93, 0.8]), 0.05).tolist()
-    [True, False, False, True, False]
-    """
-    known, count = np.unique(values[np.isfinite(values)], return_counts=True)
-    known, count = known[::-1], count[::-1]
-    wrong = np.cumsum((1 - known) * count) / np.cumsum(count)
-    marked = known[wrong <= share]
-    return np.asarray(values >= marked[-1] if len(marked) else np.zeros(len(values), np.bool_), np.bool_)
-
-
 def find_calls(
     contig: NDArray[np.int32],
     start: Int,
     end: Int,
     values: Float,
     tail: str,
-    share: float,
+    cut: float,
     unlike: Bools | None = None,
 ) -> Calls:
     """Call the extreme windows of a score, genome-wide, and join those that overlap or touch.
@@ -142,8 +121,8 @@ def find_calls(
         (rows,) float64, NaN where missing.
     tail
         ``low``, ``high`` or ``both``: which values are remarkable; ``probable``: values are probabilities.
-    share
-        Share of windows marked at each end; of probabilities, the share of what is called that may be wrong.
+    cut
+        Share of windows marked at each end; of probabilities, the smallest that is marked.
     unlike
         (rows,) whether windows are unlike all that the network that gave the values was trained on; None: none is.
 
@@ -155,9 +134,10 @@ def find_calls(
     ([970], [1010], [99.0], [990])
     """
     signs = {"low": (-1,), "high": (1,), "both": (-1, 1), "probable": (1,)}[tail]
-    mark = probable if tail == "probable" else extreme
     doubt = np.zeros(len(values), np.bool_) if unlike is None else unlike
-    found = [_one_tail((contig, start, end), values, sign, mark(sign * values, share), doubt) for sign in signs]
+    marks = [values >= cut if tail == "probable" else extreme(sign * values, cut) for sign in signs]
+    place = (contig, start, end)
+    found = [_one_tail(place, values, sign, mark, doubt) for sign, mark in zip(signs, marks, strict=True)]
     if tail == "probable":
         found = [replace(part, strength=np.rint(1000 * part.value).astype(np.int64)) for part in found]
     joined = [np.concatenate([getattr(part, field) for part in found]) for field in Calls.__dataclass_fields__]
@@ -173,7 +153,7 @@ def _one_tail(
     rows = np.flatnonzero(marked)
     if len(rows) == 0:
         none, whole, bare = np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.bool_)
-        return Calls(none, whole, whole, whole, whole, np.empty(0), whole, bare, whole, bare)
+        return Calls(none, whole, whole, whole, whole, np.empty(0), whole, bare, whole, bare, np.empty(0))
     apart = np.ones(len(rows), np.bool_)
     reach = _reach(contig[rows], end[rows])
     apart[1:] = (np.diff(contig[rows]) != 0) | (start[rows][1:] > reach[:-1])
@@ -195,6 +175,7 @@ def _one_tail(
         low=np.full(len(first), sign < 0),
         windows=np.bincount(group),
         doubtful=unlike[peak],
+        false=np.full(len(first), np.nan),
     )
 
 

@@ -16,7 +16,7 @@ import pyBigWig
 from scanner.browser.bed import Calls, Colour, call_lines
 from scanner.errors import OutputError
 
-BED_COLUMNS, ALL_COLUMNS = 9, 12
+BED_COLUMNS = 9
 _COLUMN_COUNTS = 32
 """Byte of the header where the numbers of all columns and of those that are BED's stand."""
 AUTOSQL = """table popscanCalls
@@ -36,6 +36,27 @@ AUTOSQL = """table popscanCalls
     uint windows;      "Number of extreme windows joined"
     )
 """
+"""Columns of the tails of a score."""
+CLASS_AUTOSQL = """table popscanRegions
+"Windows that are called to be of a class at a false-discovery level, joined where they touch"
+    (
+    string chrom;      "Contig"
+    uint chromStart;   "Start, 0-based"
+    uint chromEnd;     "End"
+    string name;       "Class and its probability in the most probable window"
+    uint score;        "1000 times the probability"
+    char[1] strand;    "Always ."
+    uint thickStart;   "Start of the most probable window"
+    uint thickEnd;     "End of the most probable window"
+    uint reserved;     "Colour of the class, grey where the window is unlike the training of the network"
+    string class;      "What the region is called to be"
+    double posterior;  "Probability in the most probable window"
+    uint size;         "Length in bp"
+    uint windows;      "Number of called windows joined"
+    double fdr;        "Smallest false-discovery rate at which the most probable window is called, 1 for grey ones"
+    )
+"""
+"""Columns of a class that a network tells."""
 
 Row = tuple[str, int, int, str]
 Colours = tuple[Colour, Colour]
@@ -76,14 +97,21 @@ def call_rows(contigs: Sequence[str], calls: Calls, label: str, colours: Colours
     rows = []
     for at, line in zip(order, call_lines(contigs, calls, label, colours), strict=True):
         rest = line.split("\t", 3)[3]
-        tail = "low" if calls.low[at] else "high"
-        more = f"{calls.value[at]:.9g}\t{tail}\t{calls.windows[at]}"
-        rows.append((names[at], int(calls.start[at]), int(calls.end[at]), f"{rest}\t{more}"))
+        rows.append((names[at], int(calls.start[at]), int(calls.end[at]), f"{rest}\t{_more(calls, at, label)}"))
     return rows
 
 
+def _more(calls: Calls, at: int, label: str) -> str:
+    """Give the further columns of a call."""
+    value, windows = f"{calls.value[at]:.9g}", calls.windows[at]
+    if not calls.of_class:
+        return f"{value}\t{'low' if calls.low[at] else 'high'}\t{windows}"
+    size = calls.end[at] - calls.start[at]
+    return f"{' '.join(label.split())}\t{value}\t{size}\t{windows}\t{calls.false[at]:.6g}"
+
+
 def write_bigbed(path: Path, contigs: Mapping[str, int], calls: Calls, label: str, colours: Colours) -> bool:
-    """Write calls as bigBed 9 + 3, and read them back.
+    """Write calls as bigBed 9 + 3, those of a class as bigBed 9 + 5, and read them back.
 
     Parameters
     ----------
@@ -114,8 +142,9 @@ def write_bigbed(path: Path, contigs: Mapping[str, int], calls: Calls, label: st
             path.unlink(missing_ok=True)
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, contigs, rows)
-        if not _holds(temporary, contigs, rows):
+        autosql = CLASS_AUTOSQL if calls.of_class else AUTOSQL
+        _write(temporary, contigs, rows, autosql)
+        if not _holds(temporary, contigs, rows, autosql):
             raise OutputError(f"{path}: what was read back differs from what was written; is the disk full?")
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # pyBigWig raises RuntimeError for all that goes wrong
@@ -126,28 +155,33 @@ def write_bigbed(path: Path, contigs: Mapping[str, int], calls: Calls, label: st
     return True
 
 
-def _write(path: Path, contigs: Mapping[str, int], rows: Sequence[Row]) -> None:
+def _write(path: Path, contigs: Mapping[str, int], rows: Sequence[Row], autosql: str) -> None:
     """Write all rows, then say in the header how many columns are BED's, which pybigtools does not."""
     path.touch()  # where this fails, the message is better than that of pybigtools
     used = {row[0] for row in rows}
     lengths = {name: contigs[name] for name in sorted(used, key=str.encode)}
-    pybigtools.open(str(path), "w").write(lengths, iter(rows), autosql=AUTOSQL)
+    pybigtools.open(str(path), "w").write(lengths, iter(rows), autosql=autosql)
     with path.open("r+b") as file:
         file.seek(_COLUMN_COUNTS)
-        file.write(struct.pack("<HH", ALL_COLUMNS, BED_COLUMNS))
+        file.write(struct.pack("<HH", _columns(autosql), BED_COLUMNS))
 
 
-def _holds(path: Path, contigs: Mapping[str, int], rows: Sequence[Row]) -> bool:
+def _columns(autosql: str) -> int:
+    """Count the columns that are described."""
+    return autosql.count(";")
+
+
+def _holds(path: Path, contigs: Mapping[str, int], rows: Sequence[Row], autosql: str) -> bool:
     """Tell whether a file holds just these rows: what pybigtools refuses, it leaves out without an exception."""
     with pyBigWig.open(str(path)) as file:
-        if not file.isBigBed() or file.SQL().decode() != AUTOSQL:
+        if not file.isBigBed() or file.SQL().decode() != autosql:
             return False
         if file.chroms() != {name: contigs[name] for name, *_ in rows}:
             return False
         found = [(name, *entry) for name in file.chroms() for entry in file.entries(name, 0, contigs[name]) or ()]
     if any(end > contigs[name] for name, _, end, _ in found):  # neither library minds
         return False
-    return sorted(found) == sorted(rows) and column_counts(path) == (ALL_COLUMNS, BED_COLUMNS)
+    return sorted(found) == sorted(rows) and column_counts(path) == (_columns(autosql), BED_COLUMNS)
 
 
 def column_counts(path: Path) -> tuple[int, int]:

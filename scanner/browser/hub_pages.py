@@ -9,6 +9,7 @@ from typing import Any
 
 from scanner.browser.drawn import DrawnTrack
 from scanner.catalogue import tracks as catalogue
+from scanner.discovery import Discovery, recorded
 from scanner.regions import shortlist
 from scanner.result import Result, Run
 
@@ -57,7 +58,7 @@ def calls_page(result: Result, track: DrawnTrack) -> str:
     """Explain the calls of one score."""
     outliers = catalogue()[track.score].outliers
     if outliers is not None and outliers.tail == "probable":
-        return _ascii(_probable_text(track, outliers.share) + _calls_end(result, track))
+        return _ascii(_probable_text(track, recorded(result.run.record).get(track.column)) + _calls_end(result, track))
     which = "" if outliers is None else f": the {_TAILS[outliers.tail]} {outliers.share:.3g} of them"
     text = f"""<h2>Description</h2>
 <p>Calls of {escape(track.name)} mark the windows whose value is extreme among those of the whole scan{which}. Windows
@@ -72,16 +73,25 @@ window. A click shows the end of the distribution and the number of windows join
     return _ascii(text + _calls_end(result, track))
 
 
-def _probable_text(track: DrawnTrack, share: float) -> str:
+def _probable_text(track: DrawnTrack, found: Discovery | None) -> str:
     """Explain calls of probabilities."""
+    how = ""
+    if found is not None and found.threshold is not None:
+        how = (
+            f" The level of this scan is {found.level:.3g}, at which windows are called from a probability of "
+            f"{found.threshold:.6g} on: {found.called:,} of {found.windows:,} windows have it, and "
+            f"{len(found.above):,} of {found.null:,} simulated ones."
+        )
     return f"""<h2>Description</h2>
-<p>Calls of {escape(track.name)} mark the most probable windows: as many as are expected to be wrong in no more than
-{100 * share:.3g}% of them, if the probabilities and the prior of the scan are right. Windows that overlap or touch are
-joined.</p>
+<p>Calls of {escape(track.name)} mark the most probable windows: as many as can be called at a false-discovery level, as
+simulations where there is nothing to be found say how often windows are that probable.{how} Windows that overlap or
+touch are joined to regions.</p>
 
 <h2>Display conventions</h2>
-<p>The thick part is the most probable window; the name tells its probability, and the score is 1000 times that. Grey
-calls are doubtful: the window with its surroundings is unlike the simulations that the network was trained on.</p>
+<p>The thick part is the most probable window; the name tells its probability, and the score is 1000 times that. A click
+shows the class, the probability, the size of the region and the smallest false-discovery rate at which its best window
+is called. Grey calls are doubtful: the window with its surroundings is unlike the simulations that the network was
+trained on.</p>
 
 """
 

@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -21,7 +21,6 @@ import numpy as np
 
 from scanner import __version__
 from scanner.browser import page_html
-from scanner.browser.bed import probable
 from scanner.browser.bigwig import Tiling
 from scanner.browser.drawn import DrawnTrack
 from scanner.browser.page_numbers import POINTS, RANKED, Overview, evenly, pack, spearman
@@ -36,6 +35,7 @@ from scanner.browser.page_tracks import (
 )
 from scanner.candidates import Candidate, write_candidates
 from scanner.catalogue import tracks as catalogue
+from scanner.discovery import recorded
 from scanner.files import write_text
 from scanner.genes import Genes
 from scanner.result import Result
@@ -194,20 +194,22 @@ def _column(result: Result, track: DrawnTrack, overview: Overview, embedded: Emb
         "axis": [track.minimum, track.maximum, track.baseline],
         "height": track.height,
         "bins": pack(overview.bins(values)),
-        "limits": _limits(values, track),
+        "limits": _limits(values, track, result.run.record),
         "uri": embedded.uris.get(track.column),
         "url": track.bigwig,
     }
 
 
-def _limits(values: np.ndarray[Any, np.dtype[np.float64]], track: DrawnTrack) -> list[float | None]:
+def _limits(
+    values: np.ndarray[Any, np.dtype[np.float64]], track: DrawnTrack, record: Mapping[str, Any]
+) -> list[float | None]:
     """Give the values below and above which windows are called, None where that end is not."""
     tail = catalogue()[track.score].outliers
     known = values[np.isfinite(values)]
     if tail is None or track.calls is None or len(known) == 0:
         return [None, None]
     if tail.tail == "probable":
-        return [None, float(known[probable(known, tail.share)].min(initial=1.0))]
+        return [None, recorded(record)[track.column].threshold]
     low, high = (float(bound) for bound in np.quantile(known, [tail.share, 1 - tail.share]))
     return [None if tail.tail == "high" else low, None if tail.tail == "low" else high]
 

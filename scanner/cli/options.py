@@ -20,7 +20,7 @@ from scanner.network.backend import DEVICES, choose_device
 from scanner.network.prior import read_priors
 from scanner.network.store import read_contract
 from scanner.networks import SPEC
-from scanner.options import MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
+from scanner.options import FDR, MAX_MISSING, MIN_CALLABLE, MIN_SITES, WINDOW, ScanOptions, window_spec
 from scanner.predict import GPU
 from scanner.scan import Workers
 from scanner.statistics import registry
@@ -89,6 +89,9 @@ _SCAN_OPTIONS = [
         metavar="NAME=P",
         help="Probability of a class of a network, or of all but the first by the name of the task, before anything is "
         "seen, as in sweep=0.01 (repeatable).  [default: the shares in training]",
+    ),
+    click.option(
+        "--fdr", type=float, metavar="RATE", help=f"False-discovery rate at which classes are called.  [default: {FDR}]"
     ),
     click.option("--dense", is_flag=True, help="Give the networks' values at every site too, for a window around it."),
     click.option(
@@ -264,8 +267,9 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
         For texts that mean nothing.
     """
     models = _models(given["models"], paired=given["populations"] is not None)
-    if given["dense"] and not models:
-        raise UsageError("--dense gives what networks say at every site: name networks with --models")
+    for name in ("dense", "fdr"):
+        if given[name] and not models:
+            raise UsageError(f"--{name} is about what networks say: name networks with --models")
     return ScanOptions(
         vcf=vcf,
         windows=window_spec(given["window"], given["step"], given["bed"]),
@@ -286,6 +290,7 @@ def read_options(vcf: Path, given: dict[str, Any]) -> ScanOptions:
         min_maf=given["min_maf"],
         models=models,
         priors=read_priors(given["priors"]),
+        fdr=FDR if given["fdr"] is None else given["fdr"],
         dense=given["dense"],
         device=given["device"],
         genome=absolute_genome(given["genome"]),

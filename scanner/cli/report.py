@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from scanner.catalogue import tracks
 from scanner.demography import SCORES, History
+from scanner.discovery import Discovery
 from scanner.jobarray import Computed
 from scanner.networks import FAR
 from scanner.partition import spelled
@@ -119,6 +120,41 @@ def history_lines(histories: Sequence[History]) -> list[str]:
     return lines
 
 
+def call_lines(found: Sequence[Discovery], regions: Mapping[str, int]) -> list[str]:
+    """Say what is called of classes, at which false-discovery level, and what more simulations would be needed for.
+
+    Parameters
+    ----------
+    found
+        What neutral simulations say of each column.
+    regions
+        Regions that are called, by column.
+
+    Examples
+    --------
+    >>> one = Discovery("sweep_hard", 0.05, 999, 600, leading=14, called=16, threshold=0.9, above=(0.95,))
+    >>> call_lines([one], {"sweep_hard": 2})
+    ['regions at a false-discovery level of 0.05: sweep_hard 2 (from 0.9)']
+    """
+    if not found:
+        return []
+    each = [
+        f"{item.column} none"
+        if item.threshold is None
+        else f"{item.column} {regions.get(item.column, 0):,} (from {item.threshold:.3g})"
+        for item in found
+    ]
+    lines = [f"regions at a false-discovery level of {found[0].level:g}: {', '.join(each)}"]
+    lines += [
+        f"note: {item.column}: {item.leading:,} of {item.windows:,} windows are above all {item.null:,} simulations "
+        f"without any, which vouch for no fewer than {item.fewest:,} at that level: none is called (give a "
+        "larger --fdr or --step, or a network with more such simulations)"
+        for item in found
+        if item.unresolved
+    ]
+    return lines
+
+
 def part_lines(done: Computed) -> list[str]:
     """Say what a job of an array did."""
     if not done.count:
@@ -151,6 +187,7 @@ def summary(outcome: Outcome) -> list[str]:
         f"{outcome.plan.windows:,} windows, {len(outcome.plan.columns)} columns, {outcome.seconds:.1f} s",
     ]
     lines += [*unlike_lines(outcome.unlike), *history_lines(outcome.histories)]
+    lines += call_lines(outcome.discoveries, {} if outcome.published is None else outcome.published.regions)
     if outcome.published is not None:
         lines += published_lines(outcome.published)
     return lines

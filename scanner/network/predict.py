@@ -140,32 +140,71 @@ def log_probabilities(raw: Single) -> Float:
     return np.asarray(np.logaddexp.reduce(members, axis=1) - np.log(raw.shape[1]))
 
 
-def probabilities(raw: Single, spec: Spec, prior: Float | None = None) -> Float:
-    """Give calibrated probabilities of the classes.
+def calibrated(raw: Single, spec: Spec) -> Float:
+    """Give natural logarithms of the calibrated probabilities of the classes, under their shares in training.
 
     Parameters
     ----------
     raw
         (W, members, classes), as `Predictor.windows` gives it.
     spec
-        Says how they are calibrated, and the shares of the classes in training.
-    prior
-        (classes,): probabilities of the classes before anything is seen; None: their shares in training.
+        Says how they are calibrated.
 
     Returns
     -------
-    (W, classes), which sum to one.
+    (W, classes).
 
     References
     ----------
-    Guo et al. 2017, On calibration of modern neural networks (Proceedings of Machine Learning Research 70), for the
-    temperature; Saerens et al. 2002, 10.1162/089976602753284446, for other priors than those of the training.
+    Guo et al. 2017, On calibration of modern neural networks (Proceedings of Machine Learning Research 70).
+    """
+    return _summing_to_one(log_probabilities(raw) / spec.temperature)
+
+
+def weighed(logs: Float, spec: Spec, prior: Float) -> Float:
+    """Weigh calibrated probabilities anew, for another prior than that of the training.
+
+    Parameters
+    ----------
+    logs
+        (W, classes), as `calibrated` gives them.
+    spec
+        Says the shares of the classes in training.
+    prior
+        (classes,): probabilities of the classes before anything is seen.
+
+    Returns
+    -------
+    (W, classes) probabilities, which sum to one.
+
+    References
+    ----------
+    Saerens et al. 2002, 10.1162/089976602753284446.
     """
     shares = np.array([item.share for item in spec.classes])
     with np.errstate(divide="ignore"):  # a prior of 0 leaves a class none
-        shift = 0.0 if prior is None else np.log(np.asarray(prior) / shares)
-    scores = log_probabilities(raw) / spec.temperature + shift
-    return np.asarray(np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)))
+        return np.exp(_summing_to_one(logs + np.log(prior / shares)))
+
+
+def probabilities(raw: Single, spec: Spec, prior: Float | None = None) -> Float:
+    """Give calibrated probabilities of the classes: (W, classes), which sum to one.
+
+    Parameters
+    ----------
+    raw
+        (W, members, classes), as `Predictor.windows` gives it.
+    spec
+        See `calibrated`.
+    prior
+        (classes,), see `weighed`; None: the shares of the classes in training.
+    """
+    logs = calibrated(raw, spec)
+    return np.exp(logs) if prior is None else weighed(logs, spec, prior)
+
+
+def _summing_to_one(logs: Float) -> Float:
+    """Subtract from logarithms of probabilities what they are too large by."""
+    return np.asarray(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
 
 
 def interval(mean: Float, sigma: Float, spec: Spec) -> tuple[Float, Float, Float]:

@@ -21,6 +21,8 @@ MAX_NUMBER = 1e12
 
 SUM_TOLERANCE = 1e-6
 """How far shares may be from summing to one."""
+NULL = "null.npz"
+"""What a network that tells classes has besides: see `scanner.network.null`."""
 
 Range = tuple[float, float]
 Rule = tuple[Callable[[Any], bool], str]
@@ -146,7 +148,7 @@ def read_spec(path: Path, names: tuple[str, ...]) -> Spec:
     path
         ``spec.toml``.
     names
-        The files whose sums it must hold.
+        The files whose sums it must hold; with classes, that of `NULL` too.
 
     Raises
     ------
@@ -194,6 +196,7 @@ def _parse(path: Path, entry: dict[str, Any], names: tuple[str, ...]) -> Spec:
         raise InputError(f"{path}: a model has outputs or classes, one of the two")
     if classes and abs(sum(item.share for item in classes) - 1) > SUM_TOLERANCE:
         raise InputError(f"{path}: the shares of the classes must sum to 1")
+    names = (*names, NULL) if classes else names
     if set(entry["files"]) != set(names):
         raise InputError(f"{path}: files must be the sums of {', '.join(names)}, and of no others")
     return Spec(

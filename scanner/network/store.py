@@ -7,6 +7,7 @@
            model.weights.h5
            golden.npz          a small batch and what the network made of it where it was trained
            reference.npz       the windows it was trained on, see `scanner.network.reference`
+           null.npz            of one that tells classes: fresh windows of the first, see `scanner.network.null`
            recipe.toml         how it was simulated and trained
            metrics.json        how well it does
            README.md           the model card
@@ -32,17 +33,18 @@ from numpy.typing import NDArray
 from scanner.channels.groups import GroupEncoding, group_encoding
 from scanner.channels.windows import EXTRAS
 from scanner.errors import InputError, OutputError, RunError
+from scanner.network import null as null_windows
 from scanner.network import reference as reference_arrays
 from scanner.network.architecture import Architecture, describe
 from scanner.network.backend import evaluate, load_keras
-from scanner.network.spec import Spec, check_spec, read_spec, to_toml
+from scanner.network.spec import NULL, Spec, check_spec, read_spec, to_toml
 from scanner.network.untrusted import check_weights, read_arrays, read_layers
 from scanner.provenance import checksum
 
 Arrays = Mapping[str, NDArray[Any]]
 
 SUMMED = ("architecture.json", "model.weights.h5", "golden.npz", "reference.npz", "recipe.toml")
-"""Files that decide what a network predicts; their sums stand in the specification."""
+"""Files that decide what a network predicts; their sums stand in the specification, and so does that of `NULL`."""
 TEXTS = ("recipe.toml", "metrics.json", "README.md")
 FIGURE = ".svg"
 """Figures of the model card may come with the texts."""
@@ -80,7 +82,14 @@ class Model:
 
 
 def save(
-    folder: Path, spec: Spec, network: Any, *, golden: Arrays, reference: Arrays, texts: Mapping[str, str]
+    folder: Path,
+    spec: Spec,
+    network: Any,
+    *,
+    golden: Arrays,
+    reference: Arrays,
+    texts: Mapping[str, str],
+    null: NDArray[Any] | None = None,
 ) -> Spec:
     """Write a model folder whole or not at all; one that is there is replaced. The same network gives the same bytes.
 
@@ -98,6 +107,8 @@ def save(
         What `scanner.network.reference.fit` gave.
     texts
         Contents of the files in `TEXTS`, and of figures.
+    null
+        What `scanner.network.null.write` takes, of a network that tells classes; None for others.
 
     Returns
     -------
@@ -113,6 +124,8 @@ def save(
     if folder.exists() and not (folder / "spec.toml").is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} is there and is no model: choose another folder")
     _check_shapes(folder, spec, network)
+    if (null is not None) != bool(spec.classes):
+        raise InputError(f"{folder}: networks that tell classes, and no others, come with windows of the first class")
     with _replacing(folder) as draft:
         (draft / "architecture.json").write_text(_layers(network), encoding="utf-8")
         network.save_weights(draft / "model.weights.h5")
@@ -121,9 +134,12 @@ def save(
         np.savez_compressed(
             draft / "reference.npz", allow_pickle=False, **{name: reference[name] for name in reference_arrays.ARRAYS}
         )
+        if null is not None:
+            null_windows.write(draft / NULL, null)
         for name in (*TEXTS, *sorted(name for name in texts if name.endswith(FIGURE))):
             (draft / name).write_text(texts[name], encoding="utf-8")
-        spec = spec.with_files({name: checksum(draft / name) for name in SUMMED})
+        summed = SUMMED if null is None else (*SUMMED, NULL)
+        spec = spec.with_files({name: checksum(draft / name) for name in summed})
         check_spec(spec, folder / "spec.toml", SUMMED)
         (draft / "spec.toml").write_text(to_toml(spec), encoding="utf-8")
     return spec
@@ -161,11 +177,11 @@ def load(folder: Path) -> Model:
         Where Keras or a backend is not installed.
     """
     spec = read_contract(folder)
-    for name in (*SUMMED, *TEXTS):
+    for name in (*spec.files, *TEXTS):
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing: get the model again")
     _encoding(folder, spec)
-    for name in SUMMED:
+    for name in spec.files:
         if checksum(folder / name) != spec.files[name]:
             raise InputError(f"{folder / name} is not the file that spec.toml was written for: get the model again")
     network = read_layers(folder / "architecture.json")
@@ -184,6 +200,8 @@ def load(folder: Path) -> Model:
     size = architecture.channels + architecture.extras
     if known["mean"].shape != (size,) or known["whitening"].shape != (size, size) or known["distances"].ndim != 1:
         raise InputError(f"{folder / 'reference.npz'} does not fit a network of {size} numbers a window")
+    if spec.classes:
+        null_windows.read(folder / NULL, spec)
     return Model(folder, spec, architecture, network, golden, known, checksum(folder / "spec.toml"))
 
 

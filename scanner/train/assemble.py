@@ -148,6 +148,8 @@ class Assembled:
         Arrays of `scanner.network.store.save`.
     held_out
         What it says of the windows that took no part in the training.
+    null
+        What it says of windows of the first class alone, see `scanner.train.null`; None where it tells no classes.
     """
 
     network: Any
@@ -155,10 +157,12 @@ class Assembled:
     golden: Arrays
     reference: Arrays
     held_out: Predicted | Told
+    null: Float | None = None
 
     def save(self, folder: Path, texts: Mapping[str, str]) -> Spec:
         """Write the model folder."""
-        return save(folder, self.spec, self.network, golden=self.golden, reference=self.reference, texts=texts)
+        arrays: dict[str, Any] = {"golden": self.golden, "reference": self.reference, "null": self.null}
+        return save(folder, self.spec, self.network, texts=texts, **arrays)
 
 
 def assemble(work: Work) -> Assembled:

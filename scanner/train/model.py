@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from scanner.network.fit import Epoch
 from scanner.network.spec import Spec
 from scanner.train.assemble import Predicted, assemble
 from scanner.train.card import class_figures, figures, write_card
+from scanner.train.null import null_windows
 from scanner.train.run import Progress, histories
 from scanner.train.seeds import Work
 
@@ -44,6 +46,8 @@ def publish_model(
     What the evaluation gave, as text.
     """
     made = assemble(work)
+    if made.spec.classes:
+        made = replace(made, null=null_windows(made.network, made.spec, work, workers, progress))
     recipe = "".join(read_lines(work.simulations.folder / "recipe.toml"))
     draft = work.folder / "model"
     made.save(draft, {"recipe.toml": recipe, "metrics.json": "{}\n", "README.md": ""})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -60,10 +60,10 @@ def train(recipe: Path, work: Path, workers: Workers, progress: Progress, simula
     _ = found.held_out  # or hours are spent simulating
     missing = held.missing()
     progress.start("simulating", sum(task.records for task in missing))
-    _run(sets.make, missing, workers, progress)
+    run_tasks(sets.make, missing, workers, progress)
     looks = [look for look in found.looks() if look.store.facts(look.name) is None]
     progress.start("looking", sum(look.records for look in looks))
-    _run(prepare, looks, workers, progress)
+    run_tasks(prepare, looks, workers, progress)
     count = found.options.seeds
     seeds = [Seed(found, number, max(1, available_threads() // count)) for number in range(1, count + 1)]
     progress.start("training", count * found.options.schedule.epochs)
@@ -78,8 +78,8 @@ def histories(work: Work) -> list[list[Epoch]]:
     return [read_history(work.seed_folder(seed)) for seed in range(1, work.options.seeds + 1)]
 
 
-def _run(function: Callable[[Any], int], tasks: list[Any], workers: Workers, progress: Progress) -> None:
-    """Compute tasks, if there are any."""
+def run_tasks(function: Callable[[Any], int], tasks: Sequence[Any], workers: Workers, progress: Progress) -> None:
+    """Compute tasks, if there are any; each gives the number of its simulations."""
     if tasks:
         with workers(len(tasks)) as mapper:
             for done in mapper(function, tasks):
