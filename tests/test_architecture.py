@@ -20,9 +20,9 @@ LAYERS = {
     0: {"__init__", "errors", "regions"},
     1: {"alignment", "windows", "haplotypes", "scores", "statistics", "channels", "data"},
     2: {
-        "bgzf", "browser", "candidates", "catalogue", "cluster", "decode", "files", "genes", "logs", "network", "parts",
-        "populations", "provenance", "reference", "result", "simulate", "table", "trees", "vcf", "watch", "workers",
-        "zarr",
+        "bgzf", "browser", "candidates", "catalogue", "cluster", "decode", "files", "genes", "logs", "network",
+        "numerals", "parts", "populations", "provenance", "reference", "result", "simulate", "table", "trees", "vcf",
+        "watch", "workers", "zarr",
     },
     3: {
         "check", "check_hub", "check_result", "check_tables", "compare", "compute", "demography", "estimate",
