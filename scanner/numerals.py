@@ -236,8 +236,8 @@ def _read(text: Bytes, rows: Rows, more: bool) -> None:  # pragma: no cover - co
             if text[at] == _TAB:
                 first, last, tabs = at if first < 0 else first, at, tabs + 1
                 if tabs <= columns and not rows.left[row]:
-                    rows.numbers[row, tabs - 1], good = _read_cell(text, at + 1)
-                    rows.left[row] = not good
+                    rows.numbers[row, tabs - 1], end = _read_cell(text, at + 1)
+                    rows.left[row], at = end < 0, max(at, end - 1)
             at += 1
         rows.left[row] |= at == size or tabs != columns + more
         at += at < size
@@ -245,11 +245,11 @@ def _read(text: Bytes, rows: Rows, more: bool) -> None:  # pragma: no cover - co
 
 
 @numba.njit(cache=True, nogil=True)
-def _read_cell(text: Bytes, at: int) -> tuple[float, bool]:  # pragma: no cover - compiled
-    """Read a number; False where it is none, or one that takes more care."""
+def _read_cell(text: Bytes, at: int) -> tuple[float, int]:  # pragma: no cover - compiled
+    """Read a number, and give the place behind it; -1 where it is none, or one that takes more care."""
     size = len(text)
     if at + 2 < size and text[at] == _N and text[at + 1] == _A:
-        return np.nan, text[at + 2] == _TAB or text[at + 2] == _END
+        return np.nan, at + 2 if text[at + 2] == _TAB or text[at + 2] == _END else -1
     negative = at < size and text[at] == _MINUS
     at += negative
     digits, seen, after, point = 0, 0, 0, False
@@ -271,6 +271,6 @@ def _read_cell(text: Bytes, at: int) -> tuple[float, bool]:  # pragma: no cover 
         good, power = good and at > begin, sign * power
     power -= after
     if not good or at >= size or not (text[at] == _TAB or text[at] == _END) or abs(power) > _LAST:
-        return np.nan, False
+        return np.nan, -1
     value = digits / _POWERS[-power] if power < 0 else digits * _POWERS[power]
-    return -value if negative else value, True
+    return -value if negative else value, at
