@@ -95,7 +95,7 @@ class _Called:
     peak_start: Int
     peak_end: Int
     value: Float
-    strength: Float
+    strength: Int
     low: NDArray[np.bool_]
     share: Float
     column: Int
@@ -167,11 +167,11 @@ def _gather(table: Table, tracks: Sequence[DrawnTrack], found: Mapping[str, Call
         share = np.where(calls.low, below, above) / max(1, len(ranked))
         parts.append([
             calls.contig.astype(np.int64), calls.start, calls.end, calls.peak_start, calls.peak_end, calls.value,
-            calls.strength / 1000, calls.low, share, np.full(len(calls), at),
+            calls.strength, calls.low, share, np.full(len(calls), at),
         ])  # fmt: skip
     if not parts:
         whole, real = np.empty(0, np.int64), np.empty(0)
-        return _Called(whole, whole, whole, whole, whole, real, real, np.empty(0, np.bool_), real, whole)
+        return _Called(whole, whole, whole, whole, whole, real, whole, np.empty(0, np.bool_), real, whole)
     joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     order = np.lexsort((joined[9], joined[3], joined[0]))
     called = _Called(*(array[order] for array in joined))
@@ -198,7 +198,8 @@ class _Groups:
 
     def __init__(self, table: Table, tracks: Sequence[DrawnTrack], calls: _Called) -> None:
         self._table, self._calls = table, calls
-        self._score = np.array([track.score for track in tracks] or [""])[calls.column]
+        names = np.array([track.score for track in tracks] or [""])
+        self._score = np.unique(names, return_inverse=True)[1][calls.column]
         self._free = np.ones(len(calls.start), np.bool_)
         self._width = int((table.end - table.start).max()) if len(table) else 0
         counts = calls.last - calls.first
@@ -211,7 +212,8 @@ class _Groups:
 
     def __iter__(self) -> _Groups:
         """Rank all windows."""
-        self._heap = [(*self._rank(at), at) for at in range(len(self._rows))]
+        self._now = self._ranks(0, len(self._rows))
+        self._heap = [(*rank, at) for at, rank in enumerate(self._now)]
         heapq.heapify(self._heap)
         return self
 
@@ -219,28 +221,38 @@ class _Groups:
         """Give the best window and the calls that go with it."""
         while self._heap:
             agree, strength, at = heapq.heappop(self._heap)
-            now = self._rank(at)
-            if now == (agree, strength):
+            if agree and (agree, strength) == self._now[at]:
                 return int(self._rows[at]), self._take(at)
-            if now[0]:
-                heapq.heappush(self._heap, (*now, at))
         raise StopIteration
 
-    def _here(self, at: int) -> Int:
-        """Name the calls that hold a window and are still free."""
-        owners = self._owner[self._begin[at] : self._begin[at + 1]]
-        return np.asarray(owners[self._free[owners]], np.int64)
+    def _ranks(self, low: int, high: int) -> list[tuple[int, int]]:
+        """Rank the windows ``low:high`` by the calls still free: minus their statistics, minus the sum of strengths."""
+        begin = self._begin[low : high + 1]
+        owner, window = self._owner[begin[0] : begin[-1]], np.repeat(np.arange(high - low), np.diff(begin))
+        free = self._free[owner]
+        owner, window = owner[free], window[free]
+        order = np.lexsort((self._score[owner], window))
+        owner, window = owner[order], window[order]
+        fresh = np.flatnonzero(np.diff(window, prepend=-1) | np.diff(self._score[owner], prepend=-1))
+        best = np.maximum.reduceat(self._calls.strength[owner], fresh) if len(fresh) else fresh
+        agree, strength = np.zeros((2, high - low), np.int64)
+        np.add.at(agree, window[fresh], -1)
+        np.add.at(strength, window[fresh], -np.maximum(best, 0))
+        return list(zip(agree.tolist(), strength.tolist(), strict=True))
 
-    def _rank(self, at: int) -> tuple[int, float]:
-        """Order windows: minus the number of statistics, minus the sum of their strengths."""
-        best: dict[str, float] = {}
-        for call in self._here(at):
-            best[self._score[call]] = max(best.get(self._score[call], 0.0), float(self._calls.strength[call]))
-        return -len(best), -round(sum(best.values()), 6)
+    def _rank_again(self, calls: Int) -> None:
+        """Rank the windows anew that hold calls which are no longer free."""
+        first, last = self._calls.first[calls].min(), self._calls.last[calls].max()
+        low, high = np.searchsorted(self._rows, [first, last]).tolist()
+        for at, rank in enumerate(self._ranks(low, high), low):
+            if rank != self._now[at]:
+                self._now[at] = rank
+                heapq.heappush(self._heap, (*rank, at))
 
     def _take(self, at: int) -> Int:
         """Take the calls that hold a window, and those whose peaks overlap these."""
-        calls, here = self._calls, self._here(at)
+        calls, here = self._calls, self._owner[self._begin[at] : self._begin[at + 1]]
+        here = here[self._free[here]]
         contig, start, end = int(calls.contig[here[0]]), int(calls.start[here].min()), int(calls.end[here].max())
         low, high = np.searchsorted(calls.contig, [contig, contig + 1])
         low += np.searchsorted(calls.peak_start[low:high], start - self._width)
@@ -249,6 +261,7 @@ class _Groups:
         near = near[self._free[near] & (calls.peak_end[near] > start)]
         taken = np.concatenate([here, near[~np.isin(near, here)]])
         self._free[taken] = False
+        self._rank_again(taken)
         return taken
 
 

@@ -149,7 +149,7 @@ def tracks() -> dict[str, Track]:
     >>> next(iter(tracks()))
     'tajimas_d'
     """
-    return dict(_load(catalogue_folder("tracks")))
+    return dict(_load())
 
 
 def track(score: str) -> Track:
@@ -172,8 +172,9 @@ def track(score: str) -> Track:
 
 
 @functools.cache
-def _load(folder: Path) -> dict[str, Track]:
-    """Read a catalogue of tracks once."""
+def _load() -> dict[str, Track]:
+    """Read the catalogue of tracks once."""
+    folder = catalogue_folder("tracks")
     found = [read_track(entry) for entry in sorted(folder.iterdir()) if (entry / "track.toml").is_file()]
     return {item.score: item for item in sorted(found, key=lambda item: (item.order, item.score))}
 

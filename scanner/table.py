@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +22,13 @@ from numpy.typing import NDArray
 
 from scanner.bgzf import ends_whole, index_suffix
 from scanner.errors import InputError, OutputError
+from scanner.numerals import MISSING, print_rows, read_rows
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
 _LEADING = ("contig", "start", "end")
 _REASONS = "reasons"
-_NINE_DIGITS = 1e9  # from here on %.9g gives whole numbers an exponent
 _EXACT = 2.0**53
 _CHUNK_BYTES = 1 << 24
 
@@ -134,7 +135,9 @@ class TableWriter:
         if len(start) == 0:
             return
         self._check_order(contig, start, end)
-        bounds = zip(start.tolist(), end.tolist(), _format_rows(matrix), words, strict=True)
+        if np.any(np.isinf(matrix)):
+            raise ValueError("an infinite value reached the table: scores are finite or missing")
+        bounds = zip(start.tolist(), end.tolist(), print_rows(matrix), words, strict=True)
         text = "".join([f"{contig}\t{first}\t{last}{row}{word}\n" for first, last, row, word in bounds])
         try:
             self._stream.write(text.encode())
@@ -193,23 +196,6 @@ class TableWriter:
             self.abandon()
 
 
-def _format_rows(matrix: Float) -> list[str]:
-    """Print each row with a tab before every value: nine digits, whole numbers in full, NaN as NA."""
-    rows, width = matrix.shape
-    if np.any(np.isinf(matrix)):
-        raise ValueError("an infinite value reached the table: scores are finite or missing")
-    if width == 0:
-        return [""] * rows
-    numbers = (matrix + 0.0).ravel()  # + 0.0 turns -0.0 into 0.0
-    large = (np.abs(numbers) >= _NINE_DIGITS) & (np.abs(numbers) < _EXACT) & (numbers == np.rint(numbers))
-    if large.any():
-        cells = ["\t%d" % v if whole else "\t%.9g" % v for v, whole in zip(numbers, large, strict=True)]  # noqa: UP031
-        text = "\n".join("".join(cells[row * width : (row + 1) * width]) for row in range(rows))
-    else:  # one formatting call for the whole block: a quarter of a microsecond a value
-        text = "\n".join(["\t%.9g" * width] * rows) % tuple(numbers.tolist())
-    return text.replace("nan", "NA").split("\n")
-
-
 def read_table(path: Path) -> Table:
     """Read a table of scores.
 
@@ -228,16 +214,15 @@ def read_table(path: Path) -> Table:
     if not ends_whole(path):
         raise InputError(f"{path} is cut off or not BGZF-compressed: run popscan scan again")
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as stream:
+        with gzip.open(path, "rb") as stream:
             return _read(path, stream)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path} is damaged ({error}): run popscan scan again") from error
 
 
-def _read(path: Path, stream: Iterable[str]) -> Table:
+def _read(path: Path, stream: gzip.GzipFile) -> Table:
     """Read the header, then the rows in chunks."""
-    lines = iter(stream)
-    header = next(lines, "").rstrip("\n").split("\t")
+    header = stream.readline().decode().rstrip("\n").split("\t")
     if tuple(header[:3]) != _LEADING or len(set(header)) != len(header):
         raise InputError(f"{path} is no table of scores: its first line must begin with contig, start, end")
     has_reasons = header[-1] == _REASONS
@@ -245,14 +230,17 @@ def _read(path: Path, stream: Iterable[str]) -> Table:
     codes: dict[str, int] = {}
     contig, blocks, reasons = [np.empty(0, np.int32)], [np.empty((0, 2 + len(names)))], list[str]()
     row = 1
-    for chunk in _chunks(lines):
-        blocks.append(_parse(path, chunk, row + 1, header))
-        found = [line[: line.index("\t")] for line in chunk]
+    while text := stream.read(_CHUNK_BYTES) + stream.readline():
+        rows = read_rows(text, 2 + len(names), more=has_reasons)
+        for at in np.flatnonzero(rows.left).tolist():
+            line = text[rows.start[at] : rows.end[at]].decode()
+            rows.numbers[at] = _parse(f"{path}:{row + at + 1}", line, header)
+        found = _texts(text, rows.start, rows.first_tab)
         contig.append(np.array([codes.setdefault(name, len(codes)) for name in found], np.int32))
+        blocks.append(rows.numbers)
         if has_reasons:
-            words: dict[str, str] = {}
-            reasons += [words.setdefault(word, word) for word in (line.rpartition("\t")[2][:-1] for line in chunk)]
-        row += len(chunk)
+            reasons += _texts(text, rows.last_tab + 1, rows.end - 1)
+        row += len(rows.left)
     code, numbers = np.concatenate(contig), np.concatenate(blocks)
     _check_rows(path, code, numbers)
     start, end = numbers[:, 0].astype(np.int64), numbers[:, 1].astype(np.int64)
@@ -260,40 +248,25 @@ def _read(path: Path, stream: Iterable[str]) -> Table:
     return Table(tuple(codes), code, start, end, columns, tuple(reasons))
 
 
-def _chunks(lines: Iterator[str]) -> Iterator[list[str]]:
-    """Gather lines to chunks of some megabytes."""
-    chunk, size = list[str](), 0
-    for line in lines:
-        chunk.append(line)
-        size += len(line)
-        if size > _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+def _texts(text: bytes, start: Int, end: Int) -> list[str]:
+    """Cut texts out, each different one kept once."""
+    known: dict[bytes, str] = {}
+    cut = [text[first:last] for first, last in zip(start.tolist(), end.tolist(), strict=True)]
+    return [known.get(word) or known.setdefault(word, word.decode()) for word in cut]
 
 
-def _parse(path: Path, chunk: list[str], first: int, header: list[str]) -> Float:
-    """Turn lines into (rows, 2 + columns) numbers: start, end, scores."""
-    last = len(header) - (header[-1] == _REASONS)
-    tabs = len(header) - 1
-    for number, line in enumerate(chunk, first):
-        if line.count("\t") != tabs or line[-1] != "\n":
-            raise InputError(
-                f"{path}:{number}: expected {tabs + 1} tab-separated columns, found {line.count(chr(9)) + 1}: "
-                f"run popscan scan again"
-            )
-    texts = [line.replace("\tNA", "\tnan") for line in chunk]
-    try:
-        return np.loadtxt(texts, np.float64, delimiter="\t", comments=None, usecols=range(1, last), ndmin=2)
-    except ValueError:
-        cells = (
-            (number, name, cell)
-            for number, line in enumerate(texts, first)
-            for name, cell in zip(header[1:last], line.rstrip("\n").split("\t")[1:], strict=False)
+def _parse(place: str, line: str, header: list[str]) -> list[float]:
+    """Turn one line into numbers, start, end and scores, or say what is wrong with it."""
+    cells = line.rstrip("\n").split("\t")
+    if len(cells) != len(header) or line[-1] != "\n":
+        raise InputError(
+            f"{place}: expected {len(header)} tab-separated columns, found {len(cells)}: run popscan scan again"
         )
-        number, name, cell = next(item for item in cells if not _is_number(item[2]))
-        raise InputError(f"{path}:{number}: '{cell}' in column {name} is no number") from None
+    named = list(zip(header, cells, strict=True))[1 : len(header) - (header[-1] == _REASONS)]
+    for name, cell in named:
+        if cell != MISSING and not _is_number(cell):
+            raise InputError(f"{place}: '{cell}' in column {name} is no number")
+    return [math.nan if cell == MISSING else float(cell) for _, cell in named]
 
 
 def _is_number(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -46,9 +47,13 @@ def parse_bigwig(path: Path) -> tuple[list[tuple[str, int]], list[Interval], int
         stream = zlib.decompressobj()
         section = stream.decompress(rest)
         rest = stream.unused_data
-        number, _, _, _, _, kind, _, items = struct.unpack_from("<IIIIIBBH", section)
-        assert kind == 1  # every interval has a start and an end of its own
-        rows = struct.iter_unpack("<IIf", section[24 : 24 + 12 * items])
+        number, start, _, step, span, kind, _, items = struct.unpack_from("<IIIIIBBH", section)
+        assert kind in (1, 3)  # every interval has a start and an end of its own, or all are equal and touch
+        if kind == 1:
+            rows = list(struct.iter_unpack("<IIf", section[24 : 24 + 12 * items]))
+        else:
+            found = struct.unpack(f"<{items}f", section[24 : 24 + 4 * items])
+            rows = [(start + at * step, start + at * step + span, value) for at, value in enumerate(found)]
         intervals += [(contigs[number][0], first, last, value) for first, last, value in rows]
     return contigs, intervals, zooms
 
@@ -179,13 +184,49 @@ def small_tiling(rows: int) -> Tiling:
 
 
 def test_a_large_bigwig(tmp_path: Path):
-    values = np.random.default_rng(1).normal(size=30_000)
+    values = np.random.default_rng(1).normal(size=50_000)
     values[::7] = NAN
     write_bigwig(tmp_path / "pi.bw", small_tiling(len(values)), values)
     _, found, zooms = parse_bigwig(tmp_path / "pi.bw")
     assert [item[1] for item in found] == (10 * np.flatnonzero(np.isfinite(values))).tolist()
     np.testing.assert_array_equal([item[3] for item in found], values[np.isfinite(values)].astype(np.float32))
     assert zooms >= 2
+
+
+@pytest.mark.parametrize("hole", [None, 500, 5], ids=["one run", "long runs", "short runs"])
+def test_tiles_that_touch_take_a_third_of_the_room(tmp_path: Path, hole: int | None):
+    start, values = np.arange(2000) * 10 + 3, np.random.default_rng(2).normal(size=4000)
+    contig, start = np.repeat(np.array([0, 1], np.int32), 2000), np.concatenate([start, start])
+    end = start + 10
+    end[[1999, 3999]] -= 4  # clipped
+    if hole is not None:
+        values[::hole] = NAN
+    tiling = Tiling((("1", 20_003), ("é", 20_003)), contig, start, end)
+    assert write_bigwig(tmp_path / "pi.bw", tiling, values)
+    known = np.flatnonzero(np.isfinite(values))
+    _, found, _ = parse_bigwig(tmp_path / "pi.bw")
+    stored = values.astype(np.float32).astype(np.float64)
+    assert found == [("1é"[contig[at]], int(start[at]), int(end[at]), float(stored[at])) for at in known]
+    assert np.mean(list(data_blocks(tmp_path / "pi.bw"))) == (1 if hole == 5 else 3)
+
+
+def data_blocks(path: Path) -> Iterator[int]:
+    """Yield the kind of every block: 1 with bounds for each bar, 3 for bars of equal length that touch."""
+    data = path.read_bytes()
+    begin, end = struct.unpack_from("<QQ", data, 16)
+    rest = data[begin + 8 : end]
+    while rest:
+        stream = zlib.decompressobj()
+        yield stream.decompress(rest)[20]
+        rest = stream.unused_data
+
+
+@pytest.mark.parametrize(("rows", "levels"), [(1, 1), (32_768, 1), (32_769, 2), (131_073, 3), (10**12, 10)])
+def test_as_many_zoom_levels_as_make_anything_faster(tmp_path: Path, rows: int, levels: int):
+    assert bigwig.zoom_levels(rows) == levels
+    if rows < 10**6:
+        write_bigwig(tmp_path / "pi.bw", small_tiling(rows), np.arange(float(rows)))
+        assert parse_bigwig(tmp_path / "pi.bw")[2] == levels
 
 
 def test_bigwigs_are_the_same_each_time(tmp_path: Path):
@@ -201,10 +242,13 @@ def test_a_score_that_lost_its_values_loses_its_file(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("fault", ["value", "interval", "contig"])
-def test_a_bigwig_that_differs_when_read_back_gets_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str):
+@pytest.mark.parametrize("rows", [3, 300], ids=["with bounds", "runs"])
+@pytest.mark.parametrize("fault", ["value", "interval", "place", "contig"])
+def test_a_bigwig_that_differs_when_read_back_gets_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, rows: int
+):
     path = tmp_path / "pi.bw"
-    write_bigwig(path, small_tiling(3), np.array([1.0, 2.0, 3.0]))
+    write_bigwig(path, small_tiling(rows), np.arange(1.0, rows + 1))
     before = path.read_bytes()
     write = bigwig._write
 
@@ -215,11 +259,13 @@ def test_a_bigwig_that_differs_when_read_back_gets_no_name(tmp_path: Path, monke
             values[1] = np.nextafter(values[1], np.float32(9))
         if fault == "interval":
             start, end, values = start[:-1], end[:-1], values[:-1]
+        if fault == "place":
+            start, end = start - 1 * (start > 0), end - 1
         write(target, [bigwig._Part("2" if fault == "contig" else "1", part.length, start, end, values)])
 
     monkeypatch.setattr(bigwig, "_write", write_wrongly)
     with pytest.raises(OutputError, match="differs from what was written"):
-        write_bigwig(path, small_tiling(3), np.array([4.0, 5.0, 6.0]))
+        write_bigwig(path, small_tiling(rows), np.arange(4.0, rows + 4))
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["pi.bw"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.browser.bed import find_calls
+from scanner.browser.bed import Calls, find_calls
 from scanner.browser.drawn import DrawnTrack
 from scanner.candidates import Candidate, find_candidates, gene_text, write_candidates
 from scanner.catalogue import track
@@ -146,6 +146,54 @@ def test_the_order_is_by_agreement_and_does_not_depend_on_that_of_the_tracks(tab
     turned = find_candidates(table, tracks[::-1])
     assert [item.region for item in turned] == [item.region for item in found]
     assert [set(item.scores) for item in turned] == [set(item.scores) for item in found]
+
+
+@given(tables())
+def test_regions_are_taken_as_a_naive_version_takes_them(table: Table):
+    """Of all windows that free calls hold, the one of most statistics, then of most strength, then the first."""
+    free = []
+    for at, score in enumerate(SCORES):
+        tail = track(score).outliers
+        assert tail is not None
+        calls = find_calls(table.contig, table.start, table.end, table.columns[score], tail.tail, tail.share)
+        free += [Called(table, calls, one, at) for one in range(len(calls))]
+    free.sort(key=lambda call: (call.contig, call.peak_start, call.column))
+    expected = []
+    while free:
+        ranks = []
+        for row in range(len(table)):
+            best: dict[int, int] = {}
+            for call in free:
+                if call.holds(row):
+                    best[call.column] = max(best.get(call.column, 0), call.strength)
+            ranks.append((-len(best), -sum(best.values()), row))
+        agree, _, row = min(ranks)
+        if not agree:
+            break
+        here = [call for call in free if call.holds(row)]
+        start, end, contig = min(c.start for c in here), max(c.end for c in here), here[0].contig
+        near = [c for c in free if c.contig == contig and c.peak_start < end and start < c.peak_end]
+        expected.append((row, contig, start, end, {c.column for c in [*here, *near]}))
+        free = [c for c in free if c not in here and c not in near]
+    found = [
+        (c.peak, int(table.contig[c.peak]), c.region.start, c.region.end, {SCORES.index(s) for s in c.scores})
+        for c in find_candidates(table, [drawn(score) for score in SCORES])
+    ]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+
+
+class Called:
+    """One call of one column."""
+
+    def __init__(self, table: Table, calls: Calls, at: int, column: int) -> None:
+        self.column, self.contig, self.strength = column, int(calls.contig[at]), int(calls.strength[at])
+        self.start, self.end = int(calls.start[at]), int(calls.end[at])
+        self.peak_start, self.peak_end = int(calls.peak_start[at]), int(calls.peak_end[at])
+        inside = (table.contig == self.contig) & (table.start >= self.start) & (table.end <= self.end)
+        self._rows = set(np.flatnonzero(inside).tolist())
+
+    def holds(self, row: int) -> bool:
+        return row in self._rows
 
 
 @given(tables())

@@ -12,12 +12,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyBigWig
 from numpy.typing import NDArray
 
+from scanner.browser.bigwig_bars import read_bars
 from scanner.errors import InputError, OutputError
 from scanner.regions import Region, shortlist
 
@@ -25,6 +28,12 @@ Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 _APART = 1 << 40
 """More bp than any contig has: keeps the contigs apart on one common line."""
+FEW = 8192
+"""Bars that any viewer draws at once: a zoom level of fewer makes nothing faster ..."""
+MOST_ZOOMS = 10
+"""... and most levels that pyBigWig writes."""
+LONG = 64
+"""Tiles a run, on average, from which on tiles are written in runs."""
 
 _READ_ALL = """
 import contextlib, os, sys
@@ -152,7 +161,7 @@ def write_bigwig(path: Path, tiling: Tiling, values: Float) -> bool:
         _write(temporary, parts)
         _verify(temporary, path, parts)
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # pyBigWig raises RuntimeError for all that goes wrong
+    except (OSError, RuntimeError, ValueError) as error:  # pyBigWig raises RuntimeError for all that goes wrong
         raise OutputError(f"cannot write {path}: {error}") from error
     finally:
         with contextlib.suppress(OSError):
@@ -186,12 +195,41 @@ def _parts(tiling: Tiling, values: Float) -> Iterator[_Part]:
 
 
 def _write(path: Path, parts: Sequence[_Part]) -> None:
-    """Write all contigs; zoom levels come with pyBigWig's defaults."""
+    """Write all contigs, with as many zoom levels as are of use."""
     with pyBigWig.open(str(path), "w") as file:
-        file.addHeader([(part.name, part.length) for part in parts])
+        levels = zoom_levels(sum(len(part.start) for part in parts))
+        file.addHeader([(part.name, part.length) for part in parts], maxZooms=levels)
         for part in parts:
-            names = [part.name] * len(part.start)  # a list, for pyBigWig reads arrays of names as ASCII only
-            file.addEntries(names, part.start, ends=part.end, values=part.values.astype(np.float64))
+            _add(file, part, part.values.astype(np.float64))
+
+
+def zoom_levels(bars: int) -> int:
+    """Tell after how many zoom levels, each a quarter of the one before, a whole track is drawn from few bars.
+
+    Examples
+    --------
+    >>> zoom_levels(10), zoom_levels(20_000), zoom_levels(3_000_000)
+    (1, 1, 5)
+    """
+    levels = 1
+    while bars > FEW * 4**levels and levels < MOST_ZOOMS:
+        levels += 1
+    return levels
+
+
+def _add(file: Any, part: _Part, values: Float) -> None:
+    """Write the tiles of a contig; where many in a row are equal and touch, each takes no more than its value."""
+    length = part.end - part.start
+    fresh = np.ones(len(length), np.bool_)
+    fresh[1:] = (length[1:] != length[:-1]) | (part.start[1:] != part.end[:-1])
+    first = np.flatnonzero(fresh)
+    if LONG * len(first) > len(length):
+        names = [part.name] * len(length)  # a list, for pyBigWig reads arrays of names as ASCII only
+        file.addEntries(names, part.start, ends=part.end, values=values)
+        return
+    for low, high in pairwise([*first.tolist(), len(length)]):
+        start, step = int(part.start[low]), int(length[low])
+        file.addEntries(part.name, start, values=values[low:high], span=step, step=step)
 
 
 def _verify(path: Path, final: Path, parts: Sequence[_Part]) -> None:
@@ -252,11 +290,11 @@ def _difference(path: Path, parts: Sequence[_Part]) -> str | None:
             return f"its contigs are {shortlist(file.chroms())}, not {shortlist(part.name for part in parts)}"
         if file.header()["nLevels"] == 0:
             return "it has no zoom levels"
-        for part in parts:
-            found = np.array(file.intervals(part.name) or (), np.float64).reshape(-1, 3)
-            meant = np.column_stack([part.start, part.end, part.values])
-            if not np.array_equal(found, meant):
-                return _first_row(part.name, found, meant)
+    bars = read_bars(path)
+    for part in parts:
+        found, meant = bars.get(part.name, np.empty((0, 3))), np.column_stack([part.start, part.end, part.values])
+        if not np.array_equal(found, meant):
+            return _first_row(part.name, found, meant)
     return None
 
 

@@ -5,6 +5,7 @@ Everything that comes from files is escaped here.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -326,7 +327,7 @@ def opening(directory: Path) -> str:
 
 def plain(value: Any) -> Any:
     """Turn numbers that JSON cannot hold into null."""
-    if isinstance(value, float) and not np.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}

@@ -206,7 +206,7 @@ def spearman(columns: Sequence[Float]) -> Float:
         if (at, key) not in kept:  # most columns lack the same windows, so that few ranks have to be computed
             ranked = ranks(columns[at][both])
             ranked -= ranked.mean()
-            size = float(np.sqrt(ranked @ ranked))
+            size = float(np.sqrt(np.einsum("i,i", ranked, ranked)))  # @ would wake a second thread for a short sum
             kept[at, key] = ranked / size if size else np.full(len(ranked), np.nan)
         return kept[at, key]
 
@@ -217,7 +217,7 @@ def spearman(columns: Sequence[Float]) -> Float:
             if both.sum() >= 3:
                 key = both.tobytes()
                 pair = centred(one, both, key), centred(other, both, key)
-                value = float(np.einsum("i,i", *pair))  # @ would wake a second thread for each of many short sums
+                value = float(np.einsum("i,i", *pair))
                 found[one, other] = found[other, one] = np.clip(round(value, 12), -1, 1)
         if len(kept) > 4 * len(columns):
             kept.clear()  # where each pair lacks windows of its own, nothing kept is used again
