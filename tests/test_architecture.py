@@ -20,13 +20,9 @@ LAYERS = {
     0: {"__init__", "errors", "regions"},
     1: {"alignment", "windows", "haplotypes", "scores", "statistics", "channels", "data"},
     2: {
-<<<<<<< HEAD
         "bgzf", "browser", "candidates", "catalogue", "cluster", "decode", "discovery", "files", "genes", "logs",
-        "network", "parts", "populations", "provenance", "reference", "result", "simulate", "table", "trees", "vcf",
-=======
-        "bgzf", "browser", "candidates", "catalogue", "cluster", "decode", "files", "genes", "logs", "network",
-        "numerals", "parts", "populations", "provenance", "reference", "result", "simulate", "table", "trees", "vcf",
->>>>>>> side-a
+        "network", "numerals", "parts", "populations", "provenance", "reference", "result", "simulate", "table", "trees",
+        "vcf",
         "watch", "workers", "zarr",
     },
     3: {
