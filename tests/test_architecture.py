@@ -21,9 +21,8 @@ LAYERS = {
     1: {"alignment", "windows", "haplotypes", "scores", "statistics", "channels", "data"},
     2: {
         "bgzf", "browser", "candidates", "catalogue", "cluster", "decode", "discovery", "files", "genes", "logs",
-        "network", "numerals", "parts", "populations", "provenance", "reference", "result", "simulate", "table", "trees",
-        "vcf",
-        "watch", "workers", "zarr",
+        "network", "numerals", "parts", "populations", "provenance", "reference", "result", "simulate", "table",
+        "trees", "vcf", "watch", "workers", "zarr",
     },
     3: {
         "calls", "check", "check_hub", "check_result", "check_tables", "compare", "compute", "demography", "estimate",
