@@ -20,7 +20,7 @@ pytest.importorskip("keras")
 
 MODELS = network.names()
 MAX_BYTES = 5_000_000
-FEWEST = {"demography-t5": 20_000, "sweep": 13_250}
+FEWEST = {"demography-t5": 20_000, "sweep": 13_250, "theta-t1": 25_000}
 """Simulations that a network must have been trained on, where these are not 100,000."""
 
 
@@ -128,6 +128,12 @@ def test_the_published_setting_is_met_beside_ldhat() -> None:
     for row in rows:
         assert row["network"] < row["LDhat"]
     assert np.isfinite([row["network"] for row in rows]).all()
+
+
+def test_the_published_setting_of_theta_is_met() -> None:
+    """The root mean squared error over the 20 kb of the setting, where the published network has 5.99."""
+    metrics = json.loads((catalogue_folder("models") / "theta-t1" / "metrics.json").read_text())
+    assert metrics["overall"]["network"]["rmse"] * 20_000 < 5.7
 
 
 def test_the_published_setting_of_demography_is_met() -> None:
