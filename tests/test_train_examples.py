@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from scanner.train.looks import plan_looks, prepare, read
 from scanner.train.options import training_options
 
 FLANK, WINDOWS = 7, 4
+HOTSPOTS = "[recombination.hotspots]\nshare = 1\nspacing = 5000\nwidth = 500\nintensity = 20\n"
 
 
 def recipe(*changes: tuple[str, str]) -> Recipe:
@@ -168,3 +170,27 @@ def test_looks_come_back_as_they_were_made(tmp_path: Path) -> None:
 def test_a_wrong_field_is_named(old: str, new: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence.replace("[", r"\[").replace("]", r"\]")):
         training_options(recipe((old, new)))
+
+
+def test_every_other_look_is_from_the_other_end(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    made = parse_recipe(RECIPE.replace("[observation]", f"{HOTSPOTS}\n[observation]"), "tiny.toml")
+    one = simulate_one(made, 3)
+    tracts = np.array([[0.0, 500.0], [100.0, 750.0]])
+    one = replace(one, tracts=tracts)
+    other = one.mirrored()
+    assert len(one.map_start) > 3
+    assert other.positions.tolist() == sorted(one.length - 1 - one.positions)
+    assert (other.alleles[0] == one.alleles[-1]).all()
+    assert other.map_start[0] == 0
+    start, end = np.array([0.0, 700.0, 4000.0]), np.array([300.0, 2900.0, 9000.0])
+    for measure in ("recombination", "introgressed"):
+        found = getattr(other, measure)(one.length - end, one.length - start)
+        np.testing.assert_allclose(found, getattr(one, measure)(start, end))
+    again = other.mirrored()
+    assert again.positions.tolist() == one.positions.tolist()
+    assert again.tracts.tolist() == tracts.tolist()
+    np.testing.assert_allclose(again.map_start, one.map_start)
+    looks = plan_looks(open_set(path, tmp_path / "set"), training_options(made).how, tmp_path, 3)
+    assert [look.mirrored for look in looks if look.shard == 0] == [False, True, False]

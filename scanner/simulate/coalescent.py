@@ -8,7 +8,7 @@ Baumdicker et al. 2022, 10.1093/genetics/iyab229.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -89,6 +89,18 @@ class Simulation:
         crossovers = np.concatenate([[0.0], np.cumsum(np.diff(bounds) * self.map_rate)])
         at = np.interp([start, end], bounds, crossovers)
         return np.asarray((at[1] - at[0]) / (np.asarray(end) - np.asarray(start)))
+
+    def mirrored(self) -> Simulation:
+        """Give the same simulation read from the other end, which is as likely."""
+        ends = np.append(self.map_start[1:], self.length)
+        return replace(
+            self,
+            positions=self.length - 1 - self.positions[::-1],
+            alleles=self.alleles[::-1],
+            map_start=self.length - ends[::-1],
+            map_rate=self.map_rate[::-1],
+            tracts=self.length - self.tracts[::-1, ::-1],
+        )
 
     def introgressed(self, start: Float, end: Float) -> Float:
         """Measure how much of stretches any haplotype came over along.

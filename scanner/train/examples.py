@@ -250,7 +250,9 @@ def look(sight: Sight, how: View) -> Example:
     )
 
 
-def sights(simulations: SimulationSet, shard: int, how: View, key: list[int]) -> Iterator[Sight]:
+def sights(
+    simulations: SimulationSet, shard: int, how: View, key: list[int], *, mirrored: bool = False
+) -> Iterator[Sight]:
     """Look at all simulations of a shard.
 
     Parameters
@@ -263,10 +265,12 @@ def sights(simulations: SimulationSet, shard: int, how: View, key: list[int]) ->
         How they are looked at.
     key
         Numbers that decide everything random, together with the recipe's seed and the shard's number.
+    mirrored
+        Look at them from the other end.
     """
     rng = np.random.default_rng(np.random.SeedSequence([simulations.recipe.seed, *key, shard]))
     for simulation in simulations.read(shard):
-        sight = see(simulation, simulations.recipe, how, rng)
+        sight = see(simulation.mirrored() if mirrored else simulation, simulations.recipe, how, rng)
         if sight is not None:
             yield sight
 

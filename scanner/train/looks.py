@@ -17,7 +17,7 @@ from scanner.simulate import sets
 from scanner.simulate.sets import SimulationSet
 from scanner.train.examples import Example, View, look, sights
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ class Look:
         return f"look-{self.number}-{self.shard:06d}{part}"
 
     @property
+    def mirrored(self) -> bool:
+        """Every other look is from the other end: as good as simulations of their own where nothing else differs."""
+        return self.number % 2 == 1
+
+    @property
     def records(self) -> int:
         """Number of simulations."""
         return sets.Task(self.simulations.recipe, self.store, self.shard).records
@@ -65,7 +70,8 @@ def plan_looks(simulations: SimulationSet, how: View, folder: Path, number: int)
 def prepare(one: Look) -> int:
     """Make the examples of one look and commit them, where that is not done; give the number of simulations."""
     if one.store.facts(one.name) is None:
-        found = [look(sight, one.how) for sight in sights(one.simulations, one.shard, one.how, [1, one.number])]
+        seen = sights(one.simulations, one.shard, one.how, [1, one.number], mirrored=one.mirrored)
+        found = [look(sight, one.how) for sight in seen]
         if not found:
             raise InputError(f"{one.simulations.folder}: no simulation has a window with {one.how.min_sites} sites")
         one.store.save(one.name, _packed(found), {"examples": len(found)})
