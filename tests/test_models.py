@@ -20,7 +20,7 @@ pytest.importorskip("keras")
 
 MODELS = network.names()
 MAX_BYTES = 5_000_000
-FEWEST = {"demography-t5": 20_000, "sweep": 13_250, "theta-t1": 25_000}
+FEWEST = {"demography-t5": 20_000, "introgression": 38_250, "sweep": 13_250, "theta-t1": 25_000}
 """Simulations that a network must have been trained on, where these are not 100,000."""
 
 

@@ -16,9 +16,9 @@ from scanner.options import ScanOptions, window_spec
 from scanner.statistics import registry
 
 WINDOW, STEP = "50kb", "10kb"
-NETWORKS = ("recombination", "sweep")
-PRIOR = (("sweep", 0.01),)
-"""What the demo expects of sweeps before anything is seen."""
+NETWORKS = ("recombination", "sweep", "introgression")
+PRIORS = (("sweep", 0.01), ("introgression", 0.01))
+"""What the demo expects before anything is seen."""
 
 
 @click.command(short_help="Scan the bundled real sample: tracks to look at in a minute.")
@@ -32,9 +32,9 @@ PRIOR = (("sweep", 0.01),)
 def demo(out: Path, threads: int | None, scheduler: str | None, force: bool, quiet: bool) -> None:
     """Scan 3 Mb of chromosome 20 in three European populations of the 1000 Genomes Project.
 
-    All statistics and, where Keras is installed, recombination rates and the probabilities of selective sweeps are
-    computed in windows of 50 kb every 10 kb, for British (GBR), Finnish (FIN) and Iberian (IBS) samples that come with
-    popscan.
+    All statistics and, where Keras is installed, recombination rates and the probabilities of selective sweeps and of
+    introgression are computed in windows of 50 kb every 10 kb, for British (GBR), Finnish (FIN) and Iberian (IBS)
+    samples that come with popscan, and for their pairs.
     """
     bundled = sample()
     networks = _networks(quiet=quiet)
@@ -45,7 +45,7 @@ def demo(out: Path, threads: int | None, scheduler: str | None, force: bool, qui
         populations=bundled.populations,
         regions=(bundled.region,),
         models=tuple(map(locate, networks)),
-        priors=PRIOR if "sweep" in networks else (),
+        priors=tuple((name, share) for name, share in PRIORS if name in networks),
     )
     perform(options, out, threads, scheduler, bar=Bar(quiet=quiet), force=force, quiet=quiet)
 
