@@ -20,7 +20,13 @@ pytest.importorskip("keras")
 
 MODELS = network.names()
 MAX_BYTES = 5_000_000
-FEWEST = {"demography-t5": 20_000, "introgression": 38_250, "sweep": 13_250, "theta-t1": 25_000}
+FEWEST = {
+    "demography-t5": 20_000,
+    "introgression": 38_250,
+    "introgression-t6": 12_250,
+    "sweep": 13_250,
+    "theta-t1": 25_000,
+}
 """Simulations that a network must have been trained on, where these are not 100,000."""
 
 
@@ -134,6 +140,14 @@ def test_the_published_setting_of_theta_is_met() -> None:
     """The root mean squared error over the 20 kb of the setting, where the published network has 5.99."""
     metrics = json.loads((catalogue_folder("models") / "theta-t1" / "metrics.json").read_text())
     assert metrics["overall"]["network"]["rmse"] * 20_000 < 5.7
+
+
+def test_the_published_setting_of_introgression_is_met() -> None:
+    metrics = json.loads((catalogue_folder("models") / "introgression-t6" / "metrics.json").read_text())
+    overall = metrics["overall"]
+    assert overall["network"]["accuracy"] > 0.91
+    assert overall["network"]["accuracy"] > overall["boosting"]["accuracy"]
+    assert overall["network"]["calibration_error"] < 0.02
 
 
 def test_the_published_setting_of_demography_is_met() -> None:

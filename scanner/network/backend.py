@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -46,6 +47,7 @@ def load_keras() -> Any:
     if asked not in there:
         raise UsageError(f"KERAS_BACKEND is '{asked}', and of what popscan can use there is {' and '.join(there)}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every network after the first
     with contextlib.nullcontext() if "keras" in sys.modules else _hushed():
         import keras
 
