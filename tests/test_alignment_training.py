@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import small_histories
+import small_sweeps
 from small_alignments import INTROGRESSION, RHO, TAJIMA, alone, write
 from small_simulations import simulate
 from tiny_training import Told
@@ -27,6 +29,7 @@ if find_spec("keras") is None or not any(find_spec(name) for name in scanner.net
 
 from scanner import explain
 from scanner.alignment import Aligned
+from scanner.evaluate import alignment as evaluate_alignment
 from scanner.evaluate import run, trained
 from scanner.evaluate.folders import Request
 from scanner.network import aligned
@@ -287,6 +290,59 @@ def test_a_trained_network_of_another_kind_is_refused(made: Any, setting: run.Se
         run.evaluate(replace(more, baselines=(str(made("rho")[1]),)), half)
     with pytest.raises(UsageError, match="is itself a baseline: evaluate it alone"):
         trained.evaluate_trained(Request(made("rho")[1]), tmp_path, alone, Told())
+
+
+def guess(examples: Any) -> tuple[np.ndarray, ...]:
+    """A network that tells nothing of classes."""
+    truth = np.concatenate([example.targets for example in examples])
+    return (np.full(truth.shape, 1 / truth.shape[1]),)
+
+
+def test_one_network_learns_all_values_of_the_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training, fresh = small_histories.simulate(tmp_path / "a", 60), small_histories.simulate(tmp_path / "b", 40, 2)
+    setting = run.Setting(fresh, training_options(fresh.recipe).how, training, ("alignment",))
+    shapes, fit_one = [], evaluate_alignment.fit
+
+    def noted(*given: Any, **named: Any) -> Any:
+        found = fit_one(*given, **named, epochs=1)
+        shapes.append(found.shape)
+        return found
+
+    monkeypatch.setattr(evaluate_alignment, "fit", noted)
+    found = run.evaluate(setting, half)
+    assert [(shape.design.name, shape.outputs, shape.classes) for shape in shapes] == [("demography", 5, False)]
+    assert list(found.metrics["outputs"]) == ["log_n0", "log_t1", "log_n1", "log_t2", "log_n2"]
+    for one in found.outputs:
+        assert found.metrics["outputs"][one.value.score]["overall"]["alignment"]["windows"] == len(one.truth)
+    guesses = np.stack([one.estimates["alignment"] for one in found.outputs])
+    assert len({tuple(row) for row in guesses.tolist()}) == 5
+
+
+def test_the_baseline_tells_classes_by_the_network_of_sweeps(tmp_path: Path) -> None:
+    pytest.importorskip("fwdpy11", reason="fwdpy11 is not installed")
+    sets_made = []
+    for seed, count in ((3, 40), (4, 20)):
+        path = write(tmp_path / str(seed), small_sweeps.RECIPE)
+        held = sets.open_set(path, tmp_path / f"set-{seed}", simulations=count, seed=seed)
+        assert sum(sets.complete(held, map)) == count
+        sets_made.append(held)
+    training, fresh = sets_made
+    found = run.evaluate(run.Setting(fresh, training_options(fresh.recipe).how, training, ("alignment",)), guess)
+    assert found.told is not None
+    said = found.told.estimates["alignment"]
+    assert said.shape == (20, 5)
+    np.testing.assert_allclose(said.sum(axis=1), 1)
+    assert np.sum(found.metrics["confusion"]["alignment"]) == 20
+    assert 0 <= found.metrics["overall"]["alignment"]["accuracy"] <= 1
+    assert evaluate_alignment.narrow("sweep").name == "sweeps"
+
+
+def test_a_target_without_a_published_network_has_no_such_baseline() -> None:
+    assert [evaluate_alignment.narrow(target).name for target in ("rate", "rho", "history")] == [
+        "rho", "rho", "demography",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="no published network on alignments learns 'hotspots': leave out"):
+        evaluate_alignment.narrow("hotspots")
 
 
 def test_the_commands_train_evaluate_and_explain(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
