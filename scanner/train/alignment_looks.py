@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scanner import provenance
 from scanner.alignment import ANCESTRAL, DERIVED, Aligned, align, middle
 from scanner.errors import InputError
-from scanner.haplotypes import from_alleles
+from scanner.haplotypes import Haplotypes, from_alleles
 from scanner.parts import PartStore
 from scanner.simulate import sets
 from scanner.simulate.coalescent import Simulation
@@ -171,16 +171,19 @@ def see(simulation: Simulation, recipe: Recipe, options: AlignmentOptions, rng: 
     rng
         Draws what happens in sequencing.
     """
-    if len(simulation.sizes) > 1:
-        positions, haplotypes = simulation.positions, from_alleles("both", simulation.alleles, ploidy=1)
-    else:
-        seen = observe(simulation, recipe.observation, rng)
-        positions, haplotypes = seen.positions, seen.haplotypes
+    seen = observe(simulation, recipe.observation, rng)
     whole = np.array([0]), np.array([simulation.length])
-    (window,) = align(positions, haplotypes, *whole, ordered=options.shape.design.ordered)
+    (window,) = align(seen.positions, together(seen.populations), *whole, ordered=options.shape.design.ordered)
     if len(window.positions) < options.min_sites:
         return None
     return middle(window, options.shape.sites)
+
+
+def together(populations: Sequence[Haplotypes]) -> Haplotypes:
+    """Make one population of several, the haplotypes of the first before those of the second."""
+    if len(populations) == 1:
+        return populations[0]
+    return from_alleles("together", np.concatenate([each.alleles() for each in populations], axis=1), ploidy=1)
 
 
 def _see(look: AlignmentLook) -> Lines:

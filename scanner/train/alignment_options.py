@@ -18,11 +18,9 @@ from scanner.network.designs import DESIGNS, Design
 from scanner.network.fit import Schedule
 from scanner.network.untrusted import MAX_SIZE
 from scanner.regions import Region
-from scanner.simulate import introgression
 from scanner.simulate.coalescent import Simulation
 from scanner.simulate.fields import Fields
-from scanner.simulate.priors import Prior
-from scanner.simulate.recipe import Observation, Recipe
+from scanner.simulate.recipe import Recipe
 from scanner.statistics import registry
 from scanner.train.targets import TARGETS, Target, Value, target_name
 from scanner.windows import Windows, spans
@@ -97,22 +95,11 @@ def _as(target: Target) -> Learned:
     return Learned((target.task,), target.title, target.values, truth, target.classes)
 
 
-def _introgressed(simulation: Simulation, _window: Aligned) -> Float:
-    """Give 1 for the class that was simulated."""
-    return np.asarray(np.eye(len(introgression.CLASSES))[int(simulation.parameters["class"])])
-
-
 LEARNED: Mapping[str, Learned] = {
     "rho": _as(TARGETS["rho"]),
     "sweeps": _as(TARGETS["sweep"]),
     "demography": _as(TARGETS["history"]),
-    "introgression": Learned(
-        ("introgression",),
-        "Introgression between two populations, and its direction",
-        (),
-        _introgressed,
-        tuple(f"introgression_{name}" for name in introgression.CLASSES),
-    ),
+    "introgression": _as(TARGETS["introgression"]),
     "tajimas_d": Learned(
         ("recombination", "demography"),
         "Tajima's D of the sites of an alignment",
@@ -210,16 +197,14 @@ def _check_task(recipe: Recipe, learned: Learned, design: Design) -> None:
         _ = target_name(recipe)  # refuses histories without the numbers that are learned
     if recipe.network or recipe.training:
         raise InputError(f"{where}: a recipe with [alignment] has its training there: no [network] and no [training]")
-    if recipe.introgression is not None and recipe.observation != Observation():
-        raise InputError(f"{where}: an alignment of two populations is seen as it is: no [observation]")
 
 
 def _haplotypes(recipe: Recipe) -> int:
     """Count the haplotypes of every simulation, of which an alignment network takes one number only."""
-    seen = recipe.haplotypes if recipe.observation.haplotypes is None else recipe.observation.haplotypes
-    priors: list[Prior] = [seen]
+    simulated = recipe.haplotypes
+    seen = [simulated if recipe.observation.haplotypes is None else recipe.observation.haplotypes]
     if recipe.introgression is not None:
-        priors.append(recipe.introgression.second)
-    if any(prior.range[0] != prior.range[1] for prior in priors) or seen.range[1] > recipe.haplotypes.range[0]:
+        seen.append(recipe.introgression.second)
+    if any(prior.range[0] != prior.range[1] for prior in seen) or seen[0].range[1] > simulated.range[0]:
         raise InputError(f"recipe {recipe.name}: an alignment network takes one number of haplotypes: give a plain one")
-    return sum(round(prior.range[0]) for prior in priors)
+    return sum(round(prior.range[0]) for prior in seen)
