@@ -241,6 +241,7 @@ def draw_filters(network: AlignmentNetwork, filters: Filters) -> str:
         reach = float(np.abs(kernel[:, :, number]).max()) or 1.0
         _image(weights, kernel[:, :, number], f"filter {number}", "site", map_name="RdBu_r", low=-reach, high=reach)
         weights.set_xlabel("haplotype")
+        weights.set_yticks([0, 1])
         line.plot(filters.profile[number], color=BLUE, marker=".", linewidth=1.0)
         line.axhline(0, color=GREY, linewidth=0.6)
         line.set_xlabel("derived alleles")

@@ -19,6 +19,7 @@ from small_simulations import simulate
 from tiny_training import Told
 
 import scanner.network
+from scanner.catalogue import catalogue_folder
 from scanner.cli import main
 from scanner.errors import InputError, OutputError, RunError, UsageError
 from scanner.simulate import sets
@@ -32,11 +33,15 @@ from scanner.alignment import Aligned
 from scanner.evaluate import alignment as evaluate_alignment
 from scanner.evaluate import run, trained
 from scanner.evaluate.folders import Request
+from scanner.evaluate.measures import r2
 from scanner.network import aligned
 from scanner.network.alignment import Lessons, Shape, fit
 from scanner.network.designs import DESIGNS
 from scanner.network.fit import Schedule, read_history
-from scanner.train.alignment_looks import Lines, read_all
+from scanner.simulate.coalescent import simulate_one
+from scanner.simulate.recipe import read_recipe
+from scanner.train.alignment_looks import Lines, read_all, see
+from scanner.train.alignment_options import alignment_options, tajimas_d
 from scanner.train.alignment_run import NETWORK_FOLDER, Trained, publish_alignment, train_alignment
 from scanner.train.options import training_options
 
@@ -290,6 +295,44 @@ def test_a_trained_network_of_another_kind_is_refused(made: Any, setting: run.Se
         run.evaluate(replace(more, baselines=(str(made("rho")[1]),)), half)
     with pytest.raises(UsageError, match="is itself a baseline: evaluate it alone"):
         trained.evaluate_trained(Request(made("rho")[1]), tmp_path, alone, Told())
+
+
+def test_weights_are_kept_without_what_the_training_left(made: Any) -> None:
+    done, out, _ = made("rho")
+    numbers = 4 * done.network.model.count_params()
+    assert numbers < (out / aligned.WEIGHTS).stat().st_size < numbers + 100_000
+
+
+TRAINED = sorted(path.parent for path in catalogue_folder("models").glob(f"*/{aligned.CONTRACT}"))
+
+
+def test_the_network_of_tajimas_d_is_in_the_catalogue() -> None:
+    assert "alignment-tajimas-d" in [folder.name for folder in TRAINED]
+
+
+@pytest.mark.parametrize("folder", TRAINED, ids=lambda folder: folder.name)
+def test_networks_of_the_catalogue_are_whole_and_small(folder: Path) -> None:
+    network, recipe = aligned.load(folder), read_recipe(folder / aligned.RECIPE)
+    assert network.name == recipe.name == folder.name
+    assert network.shape == alignment_options(recipe).shape
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["simulations"] >= 2000
+    assert metrics["seed"] != recipe.seed
+    assert f"{metrics['windows']:,} windows of" in (folder / "README.md").read_text()
+
+
+def test_the_network_of_tajimas_d_computes_it() -> None:
+    """On simulations that it has not seen, of which none was measured before."""
+    folder = catalogue_folder("models") / "alignment-tajimas-d"
+    assert json.loads((folder / "metrics.json").read_text())["overall"]["network"]["r2"] >= 0.99
+    recipe = replace(read_recipe(folder / aligned.RECIPE), seed=99)
+    options, rng = alignment_options(recipe), np.random.default_rng(1)
+    seen = [see(simulate_one(recipe, index), recipe, options, rng) for index in range(80)]
+    windows = [window for window in seen if window is not None]
+    truth = np.array([tajimas_d(window) for window in windows])
+    assert len(windows) > 50
+    assert r2(truth, aligned.load(folder).predict(windows)[:, 0]) > 0.98
 
 
 def guess(examples: Any) -> tuple[np.ndarray, ...]:

@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,12 @@ class AlignmentNetwork:
         For every convolution (windows, sites, filters) float32, of which row i belongs to what sites i and i + 1 of
         its input gave it; 0 and more.
         """
-        parts = load_keras().Model(self.model.inputs, [layer.output for layer in self._convolutions()])
-        return [np.asarray(each, np.float32) for each in parts.predict_on_batch(self.inputs(windows))]
+        return [np.asarray(each, np.float32) for each in self._watched.predict_on_batch(self.inputs(windows))]
+
+    @cached_property
+    def _watched(self) -> Any:
+        """The network, but for giving what its convolutions make of windows."""
+        return load_keras().Model(self.model.inputs, [layer.output for layer in self._convolutions()])
 
     def kernel(self) -> Single:
         """Give the weights of the first convolution: (2, haplotypes, filters) float32."""
@@ -141,13 +146,20 @@ def save(folder: Path, network: AlignmentNetwork, texts: Mapping[str, str]) -> N
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONTRACT).unlink(missing_ok=True)  # until all of the rest is written, there is no network here
         draft = folder / f".draft.{WEIGHTS}"
-        network.model.save_weights(draft)
+        _bare(network).save_weights(draft)
         draft.replace(folder / WEIGHTS)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
     for name, text in texts.items():
         write_text(folder / name, text)
     write_text(folder / CONTRACT, json.dumps(_contract(folder, network), indent=1) + "\n")
+
+
+def _bare(network: AlignmentNetwork) -> Any:
+    """Give the network without what its training left, which would be written with the weights."""
+    model = build(network.shape, 0)
+    model.set_weights(network.model.get_weights())
+    return model
 
 
 def _contract(folder: Path, network: AlignmentNetwork) -> dict[str, Any]:
