@@ -381,8 +381,8 @@ def test_the_baseline_tells_classes_by_the_network_of_sweeps(tmp_path: Path) -> 
 
 
 def test_a_target_without_a_published_network_has_no_such_baseline() -> None:
-    assert [evaluate_alignment.narrow(target).name for target in ("rate", "rho", "history")] == [
-        "rho", "rho", "demography",
+    assert [evaluate_alignment.narrow(target).name for target in ("rate", "rho", "theta", "history")] == [
+        "rho", "rho", "rho", "demography",
     ]  # fmt: skip
     with pytest.raises(UsageError, match="no published network on alignments learns 'hotspots': leave out"):
         evaluate_alignment.narrow("hotspots")

@@ -25,8 +25,8 @@ WARMUP = 200
 """Steps over which the learning rate rises."""
 SHARE = 0.999
 """Share of the training windows that fit in whole."""
-DESIGN = {"rate": "rho", "rho": "rho", "history": "demography", "sweep": "sweeps"}
-"""Which published network learns a target of `scanner.train.targets.TARGETS`."""
+DESIGN = {"rate": "rho", "rho": "rho", "theta": "rho", "history": "demography", "sweep": "sweeps"}
+"""Which published network learns a target of `scanner.train.targets.TARGETS`; theta that of the other one value."""
 NARROW = {
     "rho": DESIGNS["rho"].resized([128, 64, 64], [128]),
     "demography": DESIGNS["demography"].resized([64, 64, 64, 64], [128]),
