@@ -1,4 +1,4 @@
-"""Alignments: windows as the networks of Flagel et al. see them, the alleles of sorted haplotypes site by site.
+"""Alignments: windows as the networks of Flagel et al. see them, the alleles of haplotypes site by site.
 
 Unlike site channels an alignment holds a fixed number of haplotypes, and every window is encoded anew. An allele is 1
 where it is derived and -1 where it is not; sites that are not there have a value of their own.
@@ -64,7 +64,9 @@ def similarity_order(alleles: NDArray[np.int8]) -> Int:
     return np.argsort(-alike[np.argmax(alike.sum(axis=1))], kind="stable")
 
 
-def align(positions: Int, haplotypes: Haplotypes, start: Int, end: Int, size: int | None = None) -> list[Aligned]:
+def align(
+    positions: Int, haplotypes: Haplotypes, start: Int, end: Int, size: int | None = None, *, ordered: bool = True
+) -> list[Aligned]:
     """Encode windows.
 
     Parameters
@@ -77,6 +79,8 @@ def align(positions: Int, haplotypes: Haplotypes, start: Int, end: Int, size: in
         (windows,) bp, 0-based half-open.
     size
         Haplotypes that are taken, the first ones; all where None. Sites are used that segregate among them.
+    ordered
+        Sort them, in every window anew, by `similarity_order`; else they stand as they are given.
 
     Raises
     ------
@@ -97,8 +101,22 @@ def align(positions: Int, haplotypes: Haplotypes, start: Int, end: Int, size: in
         used = low + np.flatnonzero(segregating[low:high])
         window = alleles[used]
         placed = ((positions[used] - begin) / (stop - begin)).astype(np.float32)
-        found.append(Aligned(np.ascontiguousarray(window[:, similarity_order(window)]), placed))
+        order = similarity_order(window) if ordered else slice(None)
+        found.append(Aligned(np.ascontiguousarray(window[:, order]), placed))
     return found
+
+
+def middle(window: Aligned, sites: int) -> Aligned:
+    """Keep the sites in the middle of a window that has more than so many.
+
+    Examples
+    --------
+    >>> middle(Aligned(np.zeros((4, 2), np.int8), np.array([0, 0.25, 0.5, 0.75], np.float32)), 2).positions.tolist()
+    [0.25, 0.5]
+    """
+    spare = max(0, len(window.positions) - sites) // 2
+    kept = slice(spare, spare + sites)
+    return Aligned(window.alleles[kept], window.positions[kept])
 
 
 def pad(windows: Sequence[Aligned], sites: int) -> tuple[Single, Single]:
@@ -128,8 +146,33 @@ def pad(windows: Sequence[Aligned], sites: int) -> tuple[Single, Single]:
     alleles = np.full((len(windows), sites, windows[0].alleles.shape[1]), ABSENT, np.float32)
     positions = np.full((len(windows), sites), NOWHERE, np.float32)
     for row, window in enumerate(windows):
-        spare = max(0, len(window.positions) - sites) // 2
-        kept = slice(spare, spare + sites)
-        count = len(window.positions[kept])
-        alleles[row, :count], positions[row, :count] = window.alleles[kept], window.positions[kept]
+        kept = middle(window, sites)
+        count = len(kept.positions)
+        alleles[row, :count], positions[row, :count] = kept.alleles, kept.positions
     return alleles, positions
+
+
+def distances(positions: Single) -> Single:
+    """Turn positions into distances between neighbouring sites.
+
+    Parameters
+    ----------
+    positions
+        (windows, sites) as `pad` gives them.
+
+    Returns
+    -------
+    (windows, sites) float32: from the site before, of the first one from the start of the window, where 1 is the share
+    of the window that a site would have if all rows were sites. In the row after the last site stands what is left of
+    the window; beyond it `NOWHERE`.
+
+    Examples
+    --------
+    >>> distances(np.array([[0.25, 0.5, NOWHERE, NOWHERE]], np.float32)).tolist()
+    [[1.0, 1.0, 2.0, -1.0]]
+    """
+    sites = positions.shape[1]
+    ends = np.where(positions == NOWHERE, np.float32(1), positions)
+    between = np.diff(ends, axis=1, prepend=np.float32(0)) * np.float32(sites)
+    beyond = np.arange(sites) > (positions != NOWHERE).sum(axis=1, keepdims=True)
+    return np.where(beyond, np.float32(NOWHERE), between)

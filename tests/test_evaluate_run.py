@@ -263,7 +263,10 @@ def test_what_the_command_cannot_do_is_one_sentence(
 ) -> None:
     words = ["--threads", "1", "--out", str(tmp_path / "out")]
     assert main(["evaluate", str(model), "--baselines", "forest", *words]) == 2
-    assert capfd.readouterr().err == "popscan: no baseline is called 'forest': there is none, boosting, alignment\n"
+    assert capfd.readouterr().err == (
+        "popscan: no baseline is called 'forest': there is none, boosting, alignment, and the folder of a trained "
+        "network that sees alignments\n"
+    )
     assert main(["evaluate", f"{model},{model}", *words]) == 2
     assert "names 2 networks: evaluate one at a time" in capfd.readouterr().err
     assert main(["evaluate", str(tmp_path / "absent"), *words]) == 2

@@ -74,7 +74,7 @@ REFUSED = {
     "no TOML": (("name = ", "name "), "r.toml is no TOML: "),
     "unknown field": (
         ("seed = 7", "seed = 7\nsede = 8"),
-        "unknown field 'sede' in the top; there is history, introgression, mutation",
+        "unknown field 'sede' in the top; there is alignment, history, introgression, mutation",
     ),
     "unknown field of a section": (
         ("length =", "width = 3\nlength ="),

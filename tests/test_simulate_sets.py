@@ -278,7 +278,7 @@ def test_a_model_of_the_catalogue_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["nothing"], 2, "nothing: no such recipe file, and no such model in the catalogue: there is demography-t5, "),
+        (["nothing"], 2, "nothing: no such recipe file, and no such model in the catalogue: there is alignment-"),
         (["r.toml", "--seed", 8], 2, "holds simulations of another recipe than"),
         (["bad.toml"], 1, "unknown field 'sede' in the top"),
     ],

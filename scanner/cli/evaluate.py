@@ -32,9 +32,8 @@ FRESH, TRAINING, BASELINES = 2000, 100_000, ("boosting", "alignment")
 @click.option(
     "--baselines",
     metavar="LIST",
-    default=BASELINES[0],
-    show_default=True,
-    help=f"What to compare with: {', '.join(BASELINES)} joined by commas, or 'none'.",
+    help=f"What to compare with: {', '.join(BASELINES)}, or folders of alignment networks, joined by commas; or "
+    f"'none'.  [default: {BASELINES[0]}]",
 )
 @click.option(
     "--training",
@@ -52,34 +51,45 @@ def evaluate(model: str, threads: int | None, out: Path | None, quiet: bool, **g
     They are made of the model's own recipe with another seed. Baselines are trained on simulations of the same recipe:
     gradient boosting on classical statistics (and on the best of them alone), and the published network on sorted
     alignments. What is printed says how close each comes, over all windows and by stratum.
+
+    MODEL may also be a network that sees alignments, which 'popscan train' trained by a recipe with a table
+    [alignment]: it is measured alone, or named among the --baselines of another.
     """
-    chosen = network.resolve(model)
-    if len(chosen) != 1:
-        raise UsageError(f"'{model}' names {len(chosen)} networks: evaluate one at a time")
     count = available_threads() if threads is None else threads
     with running(given, quiet=quiet) as bar:
         try:
-            text = _perform(network.locate(chosen[0]), count, out, given, bar)
+            text = _perform(model, count, out, given, bar)
         except KeyboardInterrupt as stop:
             kept = "" if out is None else f"; what was simulated is kept in {out}: run the same command again"
             raise Stopped(f"stopped{kept}") from stop
     click.echo(text, nl=False)
 
 
-def _perform(folder: Path, threads: int, out: Path | None, given: dict[str, Any], bar: LoggedBar) -> str:
+def _locate(model: str) -> Path:
+    """Find the folder of the one network that is named."""
+    chosen = network.resolve(model)
+    if len(chosen) != 1:
+        raise UsageError(f"'{model}' names {len(chosen)} networks: evaluate one at a time")
+    return network.locate(chosen[0])
+
+
+def _perform(model: str, threads: int, out: Path | None, given: dict[str, Any], bar: LoggedBar) -> str:
     """Evaluate; write what is to be kept, and give the table."""
-    from scanner.evaluate import folders, report  # loads what simulates
+    from scanner.evaluate import folders, report, trained  # loads what simulates
+    from scanner.network import aligned
 
     scratch = Path(os.environ.get("TMPDIR", "/tmp"))
-    text = given["baselines"]
+    alignment = aligned.find(model)
+    folder = _locate(model) if alignment is None else alignment
+    usual = BASELINES[0] if alignment is None else "none"
+    text = usual if given["baselines"] is None else given["baselines"]
     baselines = () if text == "none" else tuple(name.strip() for name in text.split(","))
     request = folders.Request(folder, given["simulations"], given["seed"], baselines, given["training"], threads)
     _log.info("input %s: %s fresh simulations, baselines %s", folder, f"{request.simulations:,}", text)
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out / "simulations"
-        found = folders.evaluate_model(
-            request, place, lambda tasks: workers(min(threads, tasks), None, scratch, tasks), bar
-        )
+        perform = folders.evaluate_model if alignment is None else trained.evaluate_trained
+        found = perform(request, place, lambda tasks: workers(min(threads, tasks), None, scratch, tasks), bar)
         if out is not None:
             report.write(found, out)
     return report.table(found.metrics)

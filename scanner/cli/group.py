@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import scanner
-from scanner.cli import catalogue, check, demo, evaluate, gather, plan, publish, scan, simulate, train, view
+from scanner.cli import catalogue, check, demo, evaluate, explain, gather, plan, publish, scan, simulate, train, view
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,6 +31,7 @@ for command in (
     simulate.simulate,
     train.train,
     evaluate.evaluate,
+    explain.explain,
     catalogue.models,
 ):
     cli.add_command(command)

@@ -43,6 +43,9 @@ def train(recipe: Path | None, like: Path | None, out: Path, quiet: bool, **give
     Populations are simulated, looked at as a scan would, and several networks are trained on them and averaged; all
     stages go on where they were stopped when the same command is run again. The model folder holds the weights, their
     recipe, what they were measured to do on fresh simulations, and a model card; 'popscan scan --models DIR' uses it.
+
+    Of a recipe with a table [alignment] one network of a published shape is trained, which 'popscan evaluate' compares
+    others with and 'popscan explain' draws; a scan cannot use it.
     """
     if recipe is None and like is None:
         raise UsageError("give a RECIPE, or --like VCF to have one proposed")
@@ -59,9 +62,8 @@ def train(recipe: Path | None, like: Path | None, out: Path, quiet: bool, **give
 
 def _perform(recipe: Path, out: Path, given: dict[str, Any], bar: LoggedBar) -> tuple[str, str]:
     """Train, and say what the networks were measured to do and what to do with them."""
-    from scanner.simulate.recipe import find_recipe  # these load what simulates
-    from scanner.train.model import publish_model
-    from scanner.train.run import train as run_training
+    from scanner.simulate.recipe import find_recipe, read_recipe  # these load what simulates
+    from scanner.train import alignment_run, model, run
 
     count = given["threads"] or available_threads()
     scratch = Path(os.environ.get("TMPDIR", "/tmp"))
@@ -71,9 +73,14 @@ def _perform(recipe: Path, out: Path, given: dict[str, Any], bar: LoggedBar) -> 
         return workers(min(count, tasks), None, scratch, tasks)
 
     _log.info("input %s: work in %s", recipe, place)
+    path, held, options = find_recipe(recipe), given["simulations"], {"threads": count}
     try:
-        done = run_training(find_recipe(recipe), place, start, bar, given["simulations"])
-        report = publish_model(done, out, start, bar, options={"threads": count})
+        if read_recipe(path).alignment:
+            trained = alignment_run.train_alignment(path, place, start, bar, held, count)
+            report = alignment_run.publish_alignment(trained, out, start, bar, options=options)
+            return report, f"network   {out}\nexplain   popscan explain {out} --out pictures"
+        done = run.train(path, place, start, bar, held)
+        report = model.publish_model(done, out, start, bar, options=options)
     except KeyboardInterrupt as stop:
         raise Stopped(f"stopped; what is done is kept in {place}: run the same command again to go on") from stop
     return report, f"model     {out}\nscan      popscan scan VCF --models {out}"

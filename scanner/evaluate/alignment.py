@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.alignment import Aligned, align, pad
+from scanner.alignment import Aligned, align
 from scanner.errors import UsageError
-from scanner.network.alignment import NARROW, Shape, Step, build, predict, train
+from scanner.network.aligned import AlignmentNetwork, arranged
+from scanner.network.alignment import Lessons, Shape, Step
+from scanner.network.alignment import fit as fit_network
+from scanner.network.designs import DESIGNS, Design
 from scanner.network.fit import Schedule
 from scanner.train.examples import Sight
 
@@ -21,50 +21,31 @@ Float = NDArray[np.float64]
 BATCH = 32
 EPOCHS = 5
 RATE = 1e-3
-SHORTEST = 16
-"""Sites that a network takes at least."""
+WARMUP = 200
+"""Steps over which the learning rate rises."""
 SHARE = 0.999
 """Share of the training windows that fit in whole."""
+DESIGN = {"rate": "rho", "rho": "rho", "theta": "rho", "history": "demography", "sweep": "sweeps"}
+"""Which published network learns a target of `scanner.train.targets.TARGETS`; theta that of the other one value."""
+NARROW = {
+    "rho": DESIGNS["rho"].resized([128, 64, 64], [128]),
+    "demography": DESIGNS["demography"].resized([64, 64, 64, 64], [128]),
+    "sweeps": DESIGNS["sweeps"].resized([64, 32, 32, 32, 32], [64]),
+}
+"""The published networks with as few filters as one core can train."""
 
 
-@dataclass(frozen=True)
-class AlignmentNetwork:
-    """A trained network.
+def narrow(target: str) -> Design:
+    """Give the published network that learns a target, with few filters.
 
-    Parameters
-    ----------
-    model
-        The ``keras.Model``.
-    shape
-        Its shape.
-    centre, scale
-        Mean and standard deviation of the targets it was trained on; 0 and 1 for classes.
-    losses
-        Mean squared error of every pass, of standardised targets; or cross-entropy of classes.
+    Raises
+    ------
+    UsageError
+        Where none was published.
     """
-
-    model: Any
-    shape: Shape
-    centre: float
-    scale: float
-    losses: tuple[float, ...]
-
-    def predict(self, windows: Sequence[Aligned], batch: int = 256) -> Float:
-        """Predict targets, (windows,), or probabilities of classes, (windows, classes)."""
-        found = np.empty((len(windows), max(1, self.shape.classes)))
-        for first in range(0, len(windows), batch):
-            taken = list(windows[first : first + batch])
-            alleles, positions = pad(taken, self.shape.sites)
-            found[first : first + len(taken)] = predict(self.model, alleles, positions)
-        if self.shape.classes:
-            return np.asarray(np.exp(found - np.logaddexp.reduce(found, axis=1, keepdims=True)))
-        return found[:, 0] * self.scale + self.centre
-
-    def save(self, folder: Path) -> None:
-        """Write the network and its numbers into a folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / "alignment.keras")
-        np.savez(folder / "alignment.npz", centre=self.centre, scale=self.scale, losses=self.losses)
+    if target not in DESIGN:
+        raise UsageError(f"no published network on alignments learns '{target}': leave out the baseline 'alignment'")
+    return NARROW[DESIGN[target]]
 
 
 def windows_of(sight: Sight, size: int) -> list[Aligned]:
@@ -75,9 +56,10 @@ def windows_of(sight: Sight, size: int) -> list[Aligned]:
 def fit(
     windows: Sequence[Aligned],
     targets: Float,
+    design: Design,
     *,
+    classes: bool = False,
     epochs: int = EPOCHS,
-    width: tuple[int, int, int, int] = NARROW,
     rate: float = RATE,
     seed: int = 1,
 ) -> AlignmentNetwork:
@@ -88,11 +70,13 @@ def fit(
     windows
         Training windows, with the same number of haplotypes each.
     targets
-        (windows,), on the scale on which errors are to be small; or (windows, classes), 1 for the true class.
+        (windows, values), on the scale on which errors are to be small; or (windows, classes), 1 for the true class.
+    design
+        The network.
+    classes
+        Whether these are classes.
     epochs
         Passes.
-    width
-        See `scanner.network.alignment.Shape`.
     rate
         Largest learning rate.
     seed
@@ -106,18 +90,22 @@ def fit(
     if len(windows) < BATCH:
         raise UsageError(f"{len(windows)} windows are too few for an alignment network: give {BATCH} at least")
     sites = int(np.quantile([len(window.positions) for window in windows], SHARE, method="higher"))
-    classes = targets.shape[1] if targets.ndim == 2 else 0
-    shape = Shape(max(SHORTEST, sites), windows[0].alleles.shape[1], width, classes)
-    centre, scale = (0.0, 1.0) if classes else (float(targets.mean()), float(max(targets.std(), 1e-6)))
-    standard = ((targets - centre) / scale).astype(np.float32).reshape(len(windows), -1)
+    shape = Shape(design, max(design.shortest, sites), windows[0].alleles.shape[1], targets.shape[1], classes)
+    centre, scale = standard(targets, classes=classes)
+    standardised = ((targets - centre) / scale).astype(np.float32)
     size = len(windows) // BATCH
 
     def steps(epoch: int) -> Iterator[Step]:
         order = np.random.default_rng([seed, epoch]).permutation(len(windows))
         for rows in np.split(order[: size * BATCH], size):
-            alleles, positions = pad([windows[row] for row in rows], shape.sites)
-            yield alleles, positions, standard[rows]
+            yield arranged([windows[row] for row in rows], shape), standardised[rows]
 
-    model = build(shape, seed)
-    losses = train(model, steps, Schedule(epochs, rate, warmup=min(200, size)), size)
-    return AlignmentNetwork(model, shape, centre, scale, tuple(losses))
+    model, _ = fit_network(shape, seed, Lessons(steps, size), Schedule(epochs, rate, warmup=min(WARMUP, size)))
+    return AlignmentNetwork(model, shape, centre, scale)
+
+
+def standard(targets: Float, *, classes: bool) -> tuple[Float, Float]:
+    """Give mean and standard deviation of every value, (values,) each; classes are learned as they are."""
+    if classes:
+        return np.zeros(targets.shape[1]), np.ones(targets.shape[1])
+    return targets.mean(axis=0), np.maximum(targets.std(axis=0), 1e-6)

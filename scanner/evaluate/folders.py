@@ -34,7 +34,7 @@ class Request:
     simulations, seed
         How many fresh ones, and where their randomness starts; None: one after the recipe's.
     baselines
-        Out of `scanner.evaluate.run.BASELINES`.
+        As `scanner.evaluate.run.Setting` takes them.
     training
         Simulations of the recipe that baselines are trained on; made where None.
     threads
@@ -80,12 +80,12 @@ def evaluate_model(request: Request, place: Path, workers: Workers, progress: Pr
     choose_device("auto", request.threads)
     model = load(request.model)
     fresh = open_set(recipe, place / "fresh", simulations=request.simulations, seed=seed)
-    _complete(fresh, workers, progress)
+    complete(fresh, workers, progress)
     work = Work(fresh, place)
     setting = Setting(fresh, work.options.how, baselines=request.baselines, threads=request.threads)
-    if request.baselines:
+    if setting.untrained:
         held = _training(request, recipe, place, avoid=seed)
-        _complete(held, workers, progress)
+        complete(held, workers, progress)
         setting = replace(setting, training=held)
     with workers(fresh.shards) as mapper:
         return evaluate(setting, from_model(model, work), mapper, progress)
@@ -102,7 +102,7 @@ def _training(request: Request, recipe: Path, place: Path, avoid: int) -> Simula
     return open_set(recipe, place / "training", simulations=count, seed=avoid + 1)
 
 
-def _complete(held: SimulationSet, workers: Workers, progress: Progress) -> None:
+def complete(held: SimulationSet, workers: Workers, progress: Progress) -> None:
     """Make the simulations that are missing."""
     missing = held.missing()
     if missing:

@@ -159,6 +159,33 @@ def measure(truth: Float, estimate: Float, bounds: Bounds | None = None) -> Meas
     return {"windows": len(truth), **{name: rounded(value) for name, value in found.items()}}
 
 
+def measure_plain(truth: Float, estimate: Float) -> Measured:
+    """Measure estimates of a number that may be negative.
+
+    Parameters
+    ----------
+    truth, estimate
+        (windows,) one window or more.
+
+    Returns
+    -------
+    ``windows``, ``r2``, ``correlation2`` (the squared correlation), ``rmse`` and ``spearman``; None where it cannot be
+    computed.
+
+    Examples
+    --------
+    >>> measure_plain(np.array([-1.0, 0.0, 1.0]), np.array([-1.0, 0.0, 2.0]))["r2"]
+    0.5
+    """
+    found = {
+        "r2": r2(truth, estimate),
+        "correlation2": correlation(truth, estimate) ** 2,
+        "rmse": rmse(truth, estimate),
+        "spearman": spearman(truth, estimate),
+    }
+    return {"windows": len(truth), **{name: rounded(value) for name, value in found.items()}}
+
+
 def rounded(value: float) -> float | None:
     """Round to four digits, for print; None for NaN, which JSON does not know.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from scanner.errors import UsageError
 from scanner.evaluate import alignment, boosting, classes
 from scanner.evaluate.classes import Told, auc
 from scanner.evaluate.measures import Measured, between, by_rho, measure, paired, rounded, spearman, strata
-from scanner.evaluate.seen import Seen, Task, gather, parts_of, records, summary_names, tasks
+from scanner.evaluate.seen import Seen, Task, fewest_haplotypes, gather, parts_of, records, summary_names, tasks
+from scanner.network import aligned
 from scanner.network.predict import probabilities
 from scanner.network.store import Model
 from scanner.simulate.sets import SimulationSet
@@ -31,11 +33,11 @@ Predict = Callable[[Sequence[Example]], tuple[Float, ...]]
 probabilities of classes, (windows, classes), alone."""
 
 Guess = Callable[[Seen], Float]
-"""Gives what a baseline predicts of windows."""
+"""Gives what a baseline predicts of windows: (windows,) of one value, or (windows, values or classes)."""
 
 NETWORK, BOTH = "network", "network and boosting"
 BASELINES = ("boosting", "alignment")
-"""What a network may be compared with; the best single summary comes with ``boosting``."""
+"""What is trained to be compared with a network; the best single summary comes with ``boosting``."""
 FRESH, TRAINING = 2000, 100_000
 """Simulations that are evaluated on, and most that baselines are trained on."""
 STRATA = ("truth", "size", "haplotypes", "length", "sites", "missing")
@@ -55,7 +57,7 @@ class Setting:
     training
         Simulations that baselines are trained on, all there; None without baselines.
     baselines
-        Out of `BASELINES`.
+        Out of `BASELINES`, and trained networks that see alignments, as `scanner.network.aligned.find` finds them.
     limit
         Simulations that they are trained on at most.
     threads
@@ -73,6 +75,11 @@ class Setting:
     def target(self) -> Target:
         """What is learned."""
         return TARGETS[self.how.target]
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Those of the baselines that are still to be trained."""
+        return tuple(name for name in self.baselines if name in BASELINES)
 
 
 @dataclass(frozen=True)
@@ -137,28 +144,50 @@ def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress:
         Where a baseline is not known, lacks its library, or has too few simulations.
     """
     check_baselines(setting.baselines)
-    if "alignment" in setting.baselines and setting.target.populations > 1:
-        raise UsageError("the baseline 'alignment' is of one population: compare with boosting")
+    aligned_too = setting.baselines not in ((), ("boosting",))
+    if aligned_too and setting.target.populations > 1:
+        raise UsageError("baselines that see alignments are of one population: compare with boosting")
     values = setting.target.values
-    trained = _train(setting, mapper, progress) if setting.baselines else [{} for _ in values or (None,)]
-    fresh = gather(_tasks(setting, setting.fresh, len(setting.fresh), key=(2,), examples=True), mapper, progress)
+    trained = _Trained([{} for _ in values or (None,)], _given(setting))
+    if setting.untrained:
+        _train(setting, trained, mapper, progress)
+    looks = _tasks(setting, setting.fresh, len(setting.fresh), key=(2,), examples=True, alignments=aligned_too)
+    fresh = gather(looks, mapper, progress)
     predicted = network(fresh.examples)
+    guessed = trained.guess(fresh, classes=not values)
     if not values:
-        return _told(setting, predicted[0], trained[0], fresh)
+        return _told(setting, predicted[0], guessed[0], fresh)
     outputs = []
-    for at, (value, guesses) in enumerate(zip(values, trained, strict=True)):
+    for at, (value, guesses) in enumerate(zip(values, guessed, strict=True)):
         mean, low, high = (value.natural(each[:, at]) for each in predicted)
-        estimates = {NETWORK: mean, **{name: value.natural(guess(fresh)) for name, guess in guesses.items()}}
+        estimates = {NETWORK: mean, **{name: value.natural(guess) for name, guess in guesses.items()}}
         if "boosting" in estimates:
             estimates[BOTH] = (mean + estimates["boosting"]) / 2
         estimates |= {"low": low, "high": high}
         outputs.append(Estimated(value, value.natural(fresh.targets[:, at]), estimates))
-    return Evaluation(_metrics(setting, outputs, fresh.facts), tuple(outputs), fresh.facts)
+    return Evaluation({**_made(setting), **reports(outputs, fresh.facts)}, tuple(outputs), fresh.facts)
 
 
-def _told(setting: Setting, network: Float, guesses: Mapping[str, Guess], fresh: Seen) -> Evaluation:
+@dataclass(frozen=True)
+class _Trained:
+    """Baselines by name: those of every value, or once of all classes; and those that predict all values jointly."""
+
+    each: list[dict[str, Guess]]
+    joint: dict[str, Guess] = field(default_factory=dict)
+
+    def guess(self, seen: Seen, *, classes: bool) -> list[dict[str, Float]]:
+        """Give what all predict, for every value or once for all classes."""
+        found = [{name: guess(seen) for name, guess in guesses.items()} for guesses in self.each]
+        for name, guess in self.joint.items():
+            joint = guess(seen)
+            for at, estimates in enumerate(found):
+                estimates[name] = joint if classes else joint[:, at]
+        return found
+
+
+def _told(setting: Setting, network: Float, guesses: dict[str, Float], fresh: Seen) -> Evaluation:
     """Measure what is told of classes."""
-    estimates = {NETWORK: network, **{name: guess(fresh) for name, guess in guesses.items()}}
+    estimates = {NETWORK: network, **guesses}
     if "boosting" in estimates:
         estimates[BOTH] = (network + estimates["boosting"]) / 2
     told = Told(setting.target.classes, fresh.targets.argmax(axis=1), estimates)
@@ -170,18 +199,17 @@ def _made(setting: Setting) -> dict[str, Any]:
     return {
         "simulations": len(setting.fresh),
         "seed": setting.fresh.recipe.seed,
-        "trained_on": records(setting.training, setting.limit) if setting.training and setting.baselines else 0,
+        "trained_on": records(setting.training, setting.limit) if setting.training and setting.untrained else 0,
     }
 
 
-def _metrics(setting: Setting, outputs: Sequence[Estimated], facts: dict[str, Float]) -> dict[str, Any]:
-    """Measure every value, and say on what."""
-    made = _made(setting)
+def reports(outputs: Sequence[Estimated], facts: dict[str, Float]) -> dict[str, Any]:
+    """Measure every value: what `report` gives, of several once for each under ``outputs``; of rho by true rho too."""
     measured = {one.value.score: report(one.truth, one.estimates, facts) for one in outputs}
     if len(outputs) > 1:
-        return {**made, "windows": len(outputs[0].truth), "outputs": measured}
-    rho = _rho(outputs[0], facts) if setting.how.target == "rho" else []
-    return {**made, **measured[outputs[0].value.score], "rho": rho}
+        return {"windows": len(outputs[0].truth), "outputs": measured}
+    score = outputs[0].value.score
+    return {**measured[score], "rho": _rho(outputs[0], facts) if score == "rho" else []}
 
 
 def check_baselines(names: Sequence[str]) -> None:
@@ -193,8 +221,11 @@ def check_baselines(names: Sequence[str]) -> None:
         As said.
     """
     for name in names:
-        if name not in BASELINES:
-            raise UsageError(f"no baseline is called '{name}': there is none, {', '.join(BASELINES)}")
+        if name not in BASELINES and aligned.find(name) is None:
+            raise UsageError(
+                f"no baseline is called '{name}': there is none, {', '.join(BASELINES)}, and the folder of a trained "
+                "network that sees alignments"
+            )
     if "boosting" in names:
         boosting.require_lightgbm()
 
@@ -214,10 +245,10 @@ def report(truth: Float, found: dict[str, Float], facts: dict[str, Float]) -> di
     ``windows``, ``overall``, ``strata`` and ``paired``, fit for JSON.
     """
     everything = np.ones(len(truth), np.bool_)
-    bounds, estimates = (found["low"], found["high"]), _points(found)
+    bounds, estimates = (found["low"], found["high"]) if "low" in found else None, _points(found)
 
     def measured(inside: NDArray[np.bool_]) -> dict[str, Measured]:
-        kept = bounds[0][inside], bounds[1][inside]
+        kept = None if bounds is None else (bounds[0][inside], bounds[1][inside])
         return {
             name: measure(truth[inside], values[inside], kept if name == NETWORK else None)
             for name, values in estimates.items()
@@ -265,48 +296,68 @@ def _points(estimates: dict[str, Float]) -> dict[str, Float]:
     return {name: values for name, values in estimates.items() if name not in ("low", "high")}
 
 
-def _tasks(
-    setting: Setting, simulations: SimulationSet, limit: int, *, key: tuple[int, ...], examples: bool
-) -> list[Task]:
+def _tasks(setting: Setting, simulations: SimulationSet, limit: int, **wanted: Any) -> list[Task]:
     """List shards of at most ``limit`` simulations; see `scanner.evaluate.seen.tasks`."""
-    return tasks(
-        simulations, setting.how, limit, key=key, examples=examples, alignments="alignment" in setting.baselines
-    )
+    return tasks(simulations, setting.how, limit, **wanted)
 
 
-def _train(setting: Setting, mapper: Mapper, progress: Progress | None) -> list[dict[str, Guess]]:
-    """Train baselines, each for one value or all classes; give for every value, or once, what predicts with each."""
+def _given(setting: Setting) -> dict[str, Guess]:
+    """Load the baselines that are trained already."""
+    found: dict[str, Guess] = {}
+    learned = setting.target.classes or tuple(value.score for value in setting.target.values)
+    size = fewest_haplotypes(setting.fresh)
+    for text in (name for name in setting.baselines if name not in BASELINES):
+        folder = aligned.find(text)
+        assert folder is not None  # as `check_baselines` made sure
+        network = aligned.load(folder)
+        if network.outputs != learned:
+            raise UsageError(f"{folder} learned {', '.join(network.outputs)}, and here it is {', '.join(learned)}")
+        if network.shape.haplotypes != size:
+            raise UsageError(f"{folder} takes {network.shape.haplotypes} haplotypes, and here there are {size}")
+        found[text if network.name in (*BASELINES, *found) else network.name] = partial(_aligned_guess, network)
+    return found
+
+
+def _aligned_guess(network: aligned.AlignmentNetwork, seen: Seen) -> Float:
+    return network.predict(seen.aligned)
+
+
+def _train(setting: Setting, trained: _Trained, mapper: Mapper, progress: Progress | None) -> None:
+    """Train baselines: boosting for one value after the other or all classes, the published network on all at once."""
     if setting.training is None:
         raise UsageError("baselines need simulations to be trained on")
-    known = gather(_tasks(setting, setting.training, setting.limit, key=(1, 0), examples=False), mapper, progress)
-    wanted = [known.targets] if setting.target.classes else list(known.targets.T)
+    joint = "alignment" in setting.baselines
+    design = alignment.narrow(setting.how.target) if joint else None  # refused before anything is looked at
+    looks = _tasks(setting, setting.training, setting.limit, key=(1, 0), examples=False, alignments=joint)
+    known = gather(looks, mapper, progress)
+    told = bool(setting.target.classes)
+    wanted = [known.targets] if told else list(known.targets.T)
+    boosted = "boosting" in setting.baselines
     if progress is not None:
-        progress.start("training baselines", len(setting.baselines) * len(wanted))
-    trained: list[dict[str, Guess]] = []
-    for targets in wanted:
-        trained.append({})
-        for name, guess in _each(setting, known, targets):
-            trained[-1][name] = guess
-            if progress is not None and name in BASELINES:
-                progress.advance(1)
-    return trained
+        progress.start("training baselines", boosted * len(wanted) + joint)
+    for targets, guesses in zip(wanted, trained.each, strict=True) if boosted else ():
+        guesses |= _boosted(setting, known, targets)
+        if progress is not None:
+            progress.advance(1)
+    if design is not None:
+        network = alignment.fit(known.aligned, known.targets, design, classes=told)
+        trained.joint["alignment"] = partial(_aligned_guess, network)
+        if progress is not None:
+            progress.advance(1)
 
 
-def _each(setting: Setting, known: Seen, targets: Float) -> Iterator[tuple[str, Guess]]:
-    """Train one baseline after the other on one value, or on all classes."""
-    if "boosting" in setting.baselines:
-        every, parts = summary_names(setting.how), parts_of(setting.how)
-        middle = known.features[:, parts // 2 * len(every) :][:, : len(every)]
-        best = best_class_summary(middle, targets) if targets.ndim == 2 else best_summary(middle, targets)
-        own = slice(best, None, len(every))  # in every part of a window
-        one = boosting.fit(known.features[:, own], targets, threads=setting.threads)
-        yield f"{every[best]} alone", lambda seen: one.predict(seen.features[:, own])
-        names = every if parts == 1 else ()
-        trees = boosting.fit(known.features, targets, names=names, threads=setting.threads)
-        yield "boosting", lambda seen: trees.predict(seen.features)
-    if "alignment" in setting.baselines:
-        network = alignment.fit(known.aligned, targets)
-        yield "alignment", lambda seen: network.predict(seen.aligned)
+def _boosted(setting: Setting, known: Seen, targets: Float) -> dict[str, Guess]:
+    """Boost trees on the best summary alone and on all, for one value or all classes."""
+    every, parts = summary_names(setting.how), parts_of(setting.how)
+    middle = known.features[:, parts // 2 * len(every) :][:, : len(every)]
+    best = best_class_summary(middle, targets) if targets.ndim == 2 else best_summary(middle, targets)
+    own = slice(best, None, len(every))  # in every part of a window
+    one = boosting.fit(known.features[:, own], targets, threads=setting.threads)
+    trees = boosting.fit(known.features, targets, names=every if parts == 1 else (), threads=setting.threads)
+    return {
+        f"{every[best]} alone": lambda seen: one.predict(seen.features[:, own]),
+        "boosting": lambda seen: trees.predict(seen.features),
+    }
 
 
 def best_summary(features: Single, targets: Float) -> int:

@@ -160,7 +160,7 @@ def fit(arch: Architecture, seed: int, data: Data, schedule: Schedule, folder: P
         mean_loss = _pass(model, data, schedule, epoch)
         error = validate(model, data)
         history.append(Epoch(epoch + 1, mean_loss, error, round(time.monotonic() - began, 1)))
-        _commit(model, history, folder)
+        commit(model, history, folder)
     return history
 
 
@@ -219,9 +219,20 @@ def _start(arch: Architecture, seed: int, data: Data, folder: Path, done: int) -
         standardise(model, *data.standard)
         prepare(model, keras.optimizers.Adam(1e-3, clipnorm=CLIP), classes=arch.classes > 0)
         return model
+    return checkpoint(folder, done)
+
+
+def checkpoint(folder: Path, done: int) -> Any:
+    """Load the network as it was after ``done`` passes, which `commit` kept.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read.
+    """
     path = folder / f"epoch-{done:03d}.keras"
     try:
-        return keras.saving.load_model(path)
+        return load_keras().saving.load_model(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: remove {folder} to train this network anew") from error
 
@@ -245,8 +256,8 @@ def _stalled(history: list[Epoch], patience: int) -> bool:
     return len(errors) > patience and min(errors[-patience:]) >= min(errors[:-patience])
 
 
-def _commit(model: Any, history: list[Epoch], folder: Path) -> None:
-    """Keep the checkpoint of this pass, and its weights where they are the best; then drop the one before."""
+def commit(model: Any, history: list[Epoch], folder: Path) -> None:
+    """Keep the checkpoint of the last pass, and its weights where they are the best; then drop the one before."""
     number = len(history)
     if history[-1].error <= min(row.error for row in history):
         draft = folder / "draft.weights.h5"

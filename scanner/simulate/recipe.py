@@ -142,6 +142,8 @@ class Recipe:
         From genome to VCF.
     network, training
         Tables for the network and its training.
+    alignment
+        Table for a published network that sees alignments, and its training; empty: none is asked for.
     sweep
         Selective sweeps; None: everything is neutral.
     introgression
@@ -165,11 +167,12 @@ class Recipe:
     training: Mapping[str, Any] = field(default_factory=dict)
     sweep: Sweep | None = None
     introgression: Introgression | None = None
+    alignment: Mapping[str, Any] = field(default_factory=dict)
 
 
 _SECTIONS: Mapping[str, set[str]] = {
     "": {"name", "task", "seed", "simulations", "sequence", "sample", "history", "mutation", "recombination",
-         "observation", "network", "training", "sweep", "introgression"},
+         "observation", "network", "training", "sweep", "introgression", "alignment"},
     "sequence": {"length", "max_rho", "discrete"},
     "sample": {"haplotypes"},
     "mutation": {"rate"},
@@ -274,6 +277,7 @@ def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
         training=fields.table(table, "training", {}),
         sweep=read_sweep(fields, table, task),
         introgression=read_introgression(fields, table, task),
+        alignment=fields.table(table, "alignment", {}),
     )
 
 

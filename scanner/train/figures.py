@@ -31,14 +31,14 @@ def learning_curves(histories: Sequence[Sequence[Epoch]], label: str = "validati
     label
         What the error is.
     """
-    figure, (axes,) = _figure()
+    figure, (axes,) = panels()
     for number, history in enumerate(histories, 1):
         epochs = [row.epoch for row in history]
         axes.plot(epochs, [row.error for row in history], marker=".", linewidth=1.2, label=f"seed {number}")
     axes.set_xlabel("pass over the simulations")
     axes.set_ylabel(label)
     axes.legend(frameon=False)
-    return _svg(figure)
+    return svg(figure)
 
 
 def accuracy(truth: Float, mean: Float, labels: Sequence[str]) -> str:
@@ -51,15 +51,15 @@ def accuracy(truth: Float, mean: Float, labels: Sequence[str]) -> str:
     labels
         What the axes of every panel say.
     """
-    figure, panels = _figure(len(labels))
+    figure, row = panels(len(labels))
     kept = slice(None, None, max(1, len(truth) // POINTS))
-    for true, predicted, label, axes in zip(truth.T, mean.T, labels, panels, strict=True):
+    for true, predicted, label, axes in zip(truth.T, mean.T, labels, row, strict=True):
         axes.scatter(true[kept], predicted[kept], s=3, color=BLUE, alpha=0.35, linewidths=0, rasterized=True)
         low, high = float(true.min()), float(true.max())
         axes.plot([low, high], [low, high], color=GREY, linewidth=0.8)
         axes.set_xlabel(f"true {label}")
         axes.set_ylabel(f"predicted {label}")
-    return _svg(figure)
+    return svg(figure)
 
 
 def reliability(shares: Float, covered: Float, names: Sequence[str]) -> str:
@@ -72,7 +72,7 @@ def reliability(shares: Float, covered: Float, names: Sequence[str]) -> str:
     names
         What the values are called.
     """
-    figure, (axes,) = _figure()
+    figure, (axes,) = panels()
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     for line, name, colour in zip(covered.T, names, itertools.cycle(COLOURS), strict=False):
         axes.plot(shares, line, color=colour, marker=".", linewidth=1.2, label=name)
@@ -80,7 +80,7 @@ def reliability(shares: Float, covered: Float, names: Sequence[str]) -> str:
         axes.legend(frameon=False)
     axes.set_xlabel("nominal share of the interval")
     axes.set_ylabel("share of the truth inside")
-    return _svg(figure)
+    return svg(figure)
 
 
 def confusion_matrix(counts: NDArray[np.int64], names: Sequence[str]) -> str:
@@ -93,7 +93,7 @@ def confusion_matrix(counts: NDArray[np.int64], names: Sequence[str]) -> str:
     names
         What the classes are called.
     """
-    figure, (axes,) = _figure()
+    figure, (axes,) = panels()
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     for row, values in enumerate(shares.tolist()):
@@ -103,7 +103,7 @@ def confusion_matrix(counts: NDArray[np.int64], names: Sequence[str]) -> str:
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("told")
     axes.set_ylabel("true")
-    return _svg(figure)
+    return svg(figure)
 
 
 def calibration_curves(mean: Float, share: Float, names: Sequence[str]) -> str:
@@ -116,7 +116,7 @@ def calibration_curves(mean: Float, share: Float, names: Sequence[str]) -> str:
     names
         What the classes are called.
     """
-    figure, (axes,) = _figure()
+    figure, (axes,) = panels()
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     for told, true, name, colour in zip(mean.T, share.T, names, itertools.cycle(COLOURS), strict=False):
         there = np.isfinite(told)
@@ -124,23 +124,36 @@ def calibration_curves(mean: Float, share: Float, names: Sequence[str]) -> str:
     axes.legend(frameon=False)
     axes.set_xlabel("probability")
     axes.set_ylabel("share of windows of the class")
-    return _svg(figure)
+    return svg(figure)
 
 
-def _figure(panels: int = 1) -> tuple[Any, list[Any]]:
-    """Give an empty figure and the axes of its panels, side by side."""
+def panels(columns: int = 1, rows: int = 1, *, width: float = 4.2, height: float = 3.2) -> tuple[Any, list[Any]]:
+    """Give an empty figure and the axes of its panels, row after row.
+
+    Parameters
+    ----------
+    columns, rows
+        Panels side by side, and one above the other.
+    width, height
+        Inches of a panel.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError("the figures of a model card need matplotlib: pip install 'popscan[train]'") from error
-    figure = Figure(figsize=(4.2 * panels, 3.2), layout="constrained")
-    row = list(figure.subplots(1, panels, squeeze=False)[0])
-    for axes in row:
+        raise UsageError("figures of networks need matplotlib: pip install 'popscan[train]'") from error
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    found = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for axes in found:
         axes.spines[["top", "right"]].set_visible(False)
-    return figure, row
+    return figure, found
 
 
-def _svg(figure: Any) -> str:
+def svg(figure: Any) -> str:
     """Write a figure; without a date and with fixed names, so that it does not differ from run to run."""
     import matplotlib
 
