@@ -140,7 +140,7 @@ def test_classes_are_learned_with_probabilities() -> None:
 
     windows, targets = lines(640, 1)
     kinds = np.digitize(targets[:, 0], [3.6, 4.4])
-    found = fit(windows, np.eye(3)[kinds], SMALL, classes=True, epochs=4, rate=5e-3)
+    found = fit(windows, np.eye(3)[kinds], SMALL, classes=True, epochs=8, rate=5e-3)
     fresh, truth = lines(200, 2)
     said = found.predict(fresh)
     np.testing.assert_allclose(said.sum(axis=1), 1)
