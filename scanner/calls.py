@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scanner import discovery
 from scanner.browser.bed import Calls, find_calls
 from scanner.catalogue import Outliers, tracks
-from scanner.discovery import Discovery, discover
+from scanner.discovery import Discovery, discover, least_posterior
 from scanner.network import null
 from scanner.network.predict import weighed
 from scanner.network.spec import NULL
@@ -104,11 +104,13 @@ def discoveries(networks: Networks, record: Mapping[str, Any], table: Table, lev
     scores = [Score(item["column"], item["name"], tuple(item["populations"])) for item in record["scores"]]
     found = []
     for network, priors in zip(networks.each, networks.priors, strict=True):
+        before = {item.name: share for item, share in zip(network.spec.classes, priors, strict=False)}
         for name, simulated in _simulated(network, np.array(priors)):
             for score in (score for score in scores if score.name == name):
                 values, far = table.columns[score.column], unlike(record, table, score)
                 usable = np.full(len(values), True) if far is None else ~far
-                found.append(discover(score.column, values, usable, simulated, level))
+                least = least_posterior(before[name])
+                found.append(discover(score.column, values, usable, simulated, level, least))
     return found
 
 

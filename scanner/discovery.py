@@ -14,8 +14,12 @@ come in clusters, and scans with none or with many of them are more frequent.
 
 Windows unlike the training are none that the simulations speak of: they count among the W, and not among the R.
 
+Where all of a genome differs a little from the simulations, many windows may stand out by a little too. So a window is
+called only where what was seen makes the odds of the class at least `EVIDENCE` times what they were before.
+
 References
 ----------
+Kass and Raftery 1995, 10.1080/01621459.1995.10476572 (from 20 on, evidence is strong);
 Benjamini and Hochberg 1995, 10.1111/j.2517-6161.1995.tb02031.x; Storey and Tibshirani 2003,
 10.1073/pnas.1530509100 (the estimate, and q-values); Bates et al. 2023, 10.1214/22-AOS2244 (p-values from a finite
 sample of the null).
@@ -36,6 +40,8 @@ from scanner.errors import InputError
 Float = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+EVIDENCE = 20.0
+"""Posterior over prior odds (a Bayes factor) of the windows that may be called, at least."""
 RECORD = "calls"
 """Where run.json has what was found, by column."""
 
@@ -55,7 +61,7 @@ class Discovery:
     windows
         Windows of the scan with a value.
     leading
-        Windows within the range of the training whose posterior is above that of every simulated one.
+        Windows within the range of the training whose posterior is above that of every simulated one, and high enough.
     called
         Windows within that range at or above the threshold.
     threshold
@@ -101,7 +107,18 @@ class Discovery:
         return np.asarray(lowest[np.searchsorted(places, wanted, side="right") - 1])
 
 
-def discover(column: str, values: Float, usable: Bools, null: Float, level: float) -> Discovery:
+def least_posterior(prior: float) -> float:
+    """Give the posterior whose odds are `EVIDENCE` times those of a prior.
+
+    Examples
+    --------
+    >>> round(least_posterior(0.01), 4), round(least_posterior(0.5), 4)
+    (0.1681, 0.9524)
+    """
+    return EVIDENCE * prior / (1 + (EVIDENCE - 1) * prior)
+
+
+def discover(column: str, values: Float, usable: Bools, null: Float, level: float, least: float = 0.0) -> Discovery:
     """Find the threshold of a column.
 
     Parameters
@@ -116,6 +133,8 @@ def discover(column: str, values: Float, usable: Bools, null: Float, level: floa
         (simulations,) posteriors of the class, of windows where there is nothing.
     level
         False-discovery rate that is allowed, between 0 and 1.
+    least
+        Smallest posterior that may be called; see `least_posterior`.
 
     Examples
     --------
@@ -127,14 +146,14 @@ def discover(column: str, values: Float, usable: Bools, null: Float, level: floa
     there = np.isfinite(values)
     known, null = np.sort(values[there & usable]), np.sort(null)
     windows, places = int(there.sum()), np.unique(known)
-    low = places[_estimated(places, known, null, len(null), windows) <= level]
+    low = places[(_estimated(places, known, null, len(null), windows) <= level) & (places >= least)]
     threshold = float(low[0]) if len(low) else None
     return Discovery(
         column,
         level,
         len(null),
         windows,
-        leading=int((known > null[-1]).sum()),
+        leading=int(((known > null[-1]) & (known >= least)).sum()),
         called=0 if threshold is None else int((known >= threshold).sum()),
         threshold=threshold,
         above=() if threshold is None else tuple(null[null >= threshold].tolist()),

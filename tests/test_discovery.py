@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scanner.calls import Rule
 from scanner.cli.report import call_lines
-from scanner.discovery import Discovery, as_record, discover, recorded
+from scanner.discovery import EVIDENCE, Discovery, as_record, discover, least_posterior, recorded
 from scanner.errors import InputError
 
 NAN = math.nan
@@ -92,12 +92,10 @@ def test_a_larger_level_calls_no_less(rows: list[tuple[float, bool]], null: list
 
 
 @settings(max_examples=200, deadline=None)
-@given(ROWS, NULL, LEVELS)
-def test_nothing_is_called_where_nothing_stands_out(
-    rows: list[tuple[float, bool]], null: list[float], level: float
-) -> None:
+@given(ROWS.filter(lambda rows: any(value == value for value, _ in rows)), LEVELS)
+def test_nothing_is_called_where_nothing_stands_out(rows: list[tuple[float, bool]], level: float) -> None:
     values, usable = split(rows)
-    alike = np.append(null, np.tile(values[np.isfinite(values)], 3))  # every window thrice among the simulations
+    alike = np.tile(values[np.isfinite(values)], 3)  # every window thrice among the simulations, and no others
     found = discover("a", values, usable, alike, level)
     assert (found.threshold, found.called, found.leading) == (None, 0, 0)
 
@@ -191,3 +189,27 @@ def test_the_summary_tells_the_regions_of_every_column() -> None:
     assert call_lines(found, {"sweep_hard.A": 1200}) == [
         "regions at a false-discovery level of 0.05: sweep_hard.A 1,200 (from 0.9), sweep_soft.A none"
     ]
+
+
+@given(ROWS, NULL, LEVELS, POSTERIORS)
+def test_weak_evidence_is_not_called(
+    rows: list[tuple[float, bool]], null: list[float], level: float, least: float
+) -> None:
+    values, usable = split(rows)
+    found = discover("x", values, usable, np.array(null), level, least)
+    sound = [at for at, ok in rows if ok and at >= least and naive_sound(at, rows, null, level)]
+    assert found.threshold == min(sound, default=None)
+
+
+@given(st.floats(0.001, 0.9))
+def test_the_least_posterior_has_the_odds_that_are_asked_for(prior: float) -> None:
+    least = least_posterior(prior)
+    assert least / (1 - least) == pytest.approx(EVIDENCE * prior / (1 - prior))
+
+
+def test_a_genome_that_differs_a_little_everywhere_is_not_called() -> None:
+    """All windows are above nearly all simulations, by next to nothing."""
+    values, null = np.full(300, 0.016), np.append(np.full(980, 0.004), np.full(20, 0.02))
+    everywhere = np.full(300, True)
+    assert discover("x", values, everywhere, null, 0.05).called == 300
+    assert discover("x", values, everywhere, null, 0.05, least_posterior(0.005)).threshold is None

@@ -22,7 +22,7 @@ MODELS = network.names()
 MAX_BYTES = 5_000_000
 FEWEST = {
     "demography-t5": 20_000,
-    "introgression": 38_250,
+    "introgression": 26_000,
     "introgression-t6": 12_250,
     "sweep": 13_250,
     "theta-t1": 25_000,

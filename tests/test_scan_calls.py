@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from scanning import Table, popscan, read_table, scanned
 from test_hub import drawn
 
 import scanner.network
+from scanner import discovery
 from scanner.browser.bigbed import CLASS_AUTOSQL
 from scanner.browser.hub_pages import calls_page
 from scanner.networks import FAR
@@ -35,6 +37,14 @@ COLUMNS = [f"{name}.{population}" for name in ("sweep_hard", "sweep_soft") for p
 BARE = ("--statistics", "none", "--window", "2kb", "--step", "1kb", "--min-sites", 1, "--threads", 1)
 PRIOR = (0.4, 0.36, 0.24)
 LEVEL = 0.2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def weak_evidence() -> Iterator[None]:
+    """Call on any evidence: an untrained network finds no other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discovery, "EVIDENCE", 1.0)
+        yield
 
 
 @pytest.fixture(scope="module")
