@@ -22,7 +22,7 @@ from scanner.train.options import training_options
 
 
 def sight(positions: np.ndarray, alleles: np.ndarray, start: list[int], end: list[int]) -> Sight:
-    observed = Observed(positions.astype(np.int64), from_alleles("A", alleles.astype(np.int8), ploidy=1))
+    observed = Observed(positions.astype(np.int64), (from_alleles("A", alleles.astype(np.int8), ploidy=1),))
     return Sight(observed, np.array(start), np.array(end), np.zeros(len(start)), {})
 
 
