@@ -194,7 +194,8 @@ def test_a_large_bigwig(tmp_path: Path):
 
 
 @pytest.mark.parametrize("hole", [None, 500, 5], ids=["one run", "long runs", "short runs"])
-def test_tiles_that_touch_take_a_third_of_the_room(tmp_path: Path, hole: int | None):
+def test_every_bar_has_its_bounds_also_where_tiles_touch(tmp_path: Path, hole: int | None):
+    """IGV desktop fails at blocks of fixed or variable steps, which would be smaller."""
     start, values = np.arange(2000) * 10 + 3, np.random.default_rng(2).normal(size=4000)
     contig, start = np.repeat(np.array([0, 1], np.int32), 2000), np.concatenate([start, start])
     end = start + 10
@@ -207,7 +208,7 @@ def test_tiles_that_touch_take_a_third_of_the_room(tmp_path: Path, hole: int | N
     _, found, _ = parse_bigwig(tmp_path / "pi.bw")
     stored = values.astype(np.float32).astype(np.float64)
     assert found == [("1é"[contig[at]], int(start[at]), int(end[at]), float(stored[at])) for at in known]
-    assert np.mean(list(data_blocks(tmp_path / "pi.bw"))) == (1 if hole == 5 else 3)
+    assert set(data_blocks(tmp_path / "pi.bw")) == {1}
 
 
 def data_blocks(path: Path) -> Iterator[int]:

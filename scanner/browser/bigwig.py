@@ -12,9 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyBigWig
@@ -32,8 +30,6 @@ FEW = 8192
 """Bars that any viewer draws at once: a zoom level of fewer makes nothing faster ..."""
 MOST_ZOOMS = 10
 """... and most levels that pyBigWig writes."""
-LONG = 64
-"""Tiles a run, on average, from which on tiles are written in runs."""
 
 _READ_ALL = """
 import contextlib, os, sys
@@ -200,7 +196,9 @@ def _write(path: Path, parts: Sequence[_Part]) -> None:
         levels = zoom_levels(sum(len(part.start) for part in parts))
         file.addHeader([(part.name, part.length) for part in parts], maxZooms=levels)
         for part in parts:
-            _add(file, part, part.values.astype(np.float64))
+            names = [part.name] * len(part.start)  # a list, for pyBigWig reads arrays of names as ASCII only
+            # bars with a start and an end each: IGV desktop reads no fixed and no variable steps
+            file.addEntries(names, part.start, ends=part.end, values=part.values.astype(np.float64))
 
 
 def zoom_levels(bars: int) -> int:
@@ -215,21 +213,6 @@ def zoom_levels(bars: int) -> int:
     while bars > FEW * 4**levels and levels < MOST_ZOOMS:
         levels += 1
     return levels
-
-
-def _add(file: Any, part: _Part, values: Float) -> None:
-    """Write the tiles of a contig; where many in a row are equal and touch, each takes no more than its value."""
-    length = part.end - part.start
-    fresh = np.ones(len(length), np.bool_)
-    fresh[1:] = (length[1:] != length[:-1]) | (part.start[1:] != part.end[:-1])
-    first = np.flatnonzero(fresh)
-    if LONG * len(first) > len(length):
-        names = [part.name] * len(length)  # a list, for pyBigWig reads arrays of names as ASCII only
-        file.addEntries(names, part.start, ends=part.end, values=values)
-        return
-    for low, high in pairwise([*first.tolist(), len(length)]):
-        start, step = int(part.start[low]), int(length[low])
-        file.addEntries(part.name, start, values=values[low:high], span=step, step=step)
 
 
 def _verify(path: Path, final: Path, parts: Sequence[_Part]) -> None:
