@@ -107,9 +107,13 @@ class Panel:
         """Keep some of the sites."""
         return Panel(self.positions[sites], self.polarised[sites], tuple(side.take(sites) for side in self.sides))
 
+    def used_sites(self, how: GroupEncoding) -> Int:
+        """List the sites that an encoding uses: those where it is known of enough chromosomes who carries what."""
+        return used_group_sites(self.haplotypes(), how, self.polarised)
+
     def used(self, how: GroupEncoding) -> Panel:
-        """Keep the sites that an encoding uses: those where it is known of enough chromosomes who carries what."""
-        return self.take(used_group_sites(self.haplotypes(), how, self.polarised))
+        """Keep the sites that an encoding uses."""
+        return self.take(self.used_sites(how))
 
     def haplotypes(self) -> list[Haplotypes]:
         """Give the haplotypes of every population as a network sees them."""
@@ -162,11 +166,12 @@ def keep(block: HaplotypeBlock, core: slice, networks: Networks) -> Arrays:
     Arrays by name, for `load`.
     """
     kept: Arrays = {}
-    populations = {population.name: population.take(core) for population in block.populations}
+    populations = {population.name: population for population in block.populations}
     positions, polarised = block.positions[core], block.polarised[core]
     for number, (network, groups) in enumerate(zip(networks.each, networks.groups, strict=True)):
         for at, group in enumerate(groups):
-            sides = [_side(populations[name], draw) for name, draw in zip(group.populations, group.draws, strict=True)]
+            drawn = zip(group.populations, group.draws, strict=True)
+            sides = [_side(populations[name].take(core), draw) for name, draw in drawn]
             own = _panel(sides, positions, polarised, network.spec.min_count)
             kept |= {_key(number, at, name): getattr(own, name) for name in _SITES}
             for which, side in enumerate(own.sides):

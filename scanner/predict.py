@@ -261,7 +261,8 @@ def _gather(task: NetTask, parts: _Parts, tool: _Tool, key: _Key) -> Panel:
     low, high = _reach(task, tool)
 
     def used(index: int, above: int, below: int) -> int:
-        positions = load([parts[index]], *key).used(tool.how).positions
+        panel = load([parts[index]], *key)
+        positions = panel.positions[panel.used_sites(tool.how)]
         return int(np.searchsorted(positions, below) - np.searchsorted(positions, above))
 
     first, last = task.part.index, task.part.index + 1

@@ -183,30 +183,30 @@ def _locked_scan(
     workspace.clear()
     gather(plan, job, workspace.root, facts, accounts)
     record = run_record(plan, identity, started, command, unlike)
-    histories = _join_histories(workspace.root, record)
-    found = _call_classes(plan, workspace.root, record)
+    histories, found = _conclude(plan, workspace.root, record)
     write_text(workspace.root / "run.json", provenance.as_json(record))
     progress.start("drawing tracks", len(plan.columns))
     published = publish(workspace.root, mapper=uninterrupted, progress=lambda _done, _total: progress.advance(1))
     return Outcome(workspace.root, plan, accounts, published, kept, 0.0, unlike, histories, found)
 
 
-def _join_histories(root: Path, record: dict[str, Any]) -> list[History]:
-    """Write a history of every population where a network tells of them, and say so in the record."""
-    if network_of(record) is None:
-        return []
-    found = joined(record, read_table(root / TABLE))
-    record["histories"] = write_histories(root, found)
-    return found
+def _conclude(plan: Plan, root: Path, record: dict[str, Any]) -> tuple[list[History], list[Discovery]]:
+    """Find what networks say of the whole scan, where they do, and say so in the record.
 
-
-def _call_classes(plan: Plan, root: Path, record: dict[str, Any]) -> list[Discovery]:
-    """Find from which probability on windows are called to be of a class, and say so in the record."""
-    if not any(network.spec.classes for network in plan.networks.each):
-        return []
-    found = discoveries(plan.networks, record, read_table(root / TABLE), plan.options.fdr)
-    record[RECORD] = as_record(found)
-    return found
+    A history of every population, which is written; and from which probability on windows are called to be of a class.
+    """
+    tells = any(network.spec.classes for network in plan.networks.each)
+    if network_of(record) is None and not tells:
+        return [], []
+    table = read_table(root / TABLE)
+    histories, found = list[History](), list[Discovery]()
+    if network_of(record) is not None:
+        histories = joined(record, table)
+        record["histories"] = write_histories(root, histories)
+    if tells:
+        found = discoveries(plan.networks, record, table, plan.options.fdr)
+        record[RECORD] = as_record(found)
+    return histories, found
 
 
 def _redrawn(workspace: Workspace, held: dict[str, Any], wanted: Mapping[str, str | None]) -> Published | None:

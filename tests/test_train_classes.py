@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +13,7 @@ from conftest import Simulated
 from scanning import read_table, scanned
 from small_sweeps import RECIPE
 from test_simulate_introgression import met
-from tiny_training import Told
+from tiny_training import Told, alone, small_shards
 
 import scanner.network
 from scanner.errors import InputError
@@ -32,7 +31,6 @@ if find_spec("keras") is None or not any(find_spec(name) for name in scanner.net
 
 import small_network
 
-from scanner.evaluate import seen
 from scanner.network import null
 from scanner.network.spec import Class
 from scanner.network.store import load
@@ -46,19 +44,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 SCORES = tuple(f"sweep_{name}" for name in CLASSES)
 
 
-def alone(_tasks: int) -> nullcontext[type[map]]:
-    return nullcontext(map)
-
-
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     """Train on shards of a few simulations, so that some can be held out."""
     folder = tmp_path_factory.mktemp("sweeps")
     recipe = folder / "recipe.toml"
     recipe.write_text(RECIPE)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (sets, seen):
-            patch.setattr(module, "SHARD", 40)
+    with small_shards(40):
         yield run.train(recipe, folder / "work", alone, Told())
 
 

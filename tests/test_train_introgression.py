@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from conftest import Simulated
 from scanning import popscan, read_table, scanned
 from small_introgression import RECIPE
-from tiny_training import Told
+from tiny_training import Told, alone, small_shards
 
 import scanner.network
 from scanner.errors import InputError
@@ -30,7 +29,6 @@ pytest.importorskip("lightgbm", reason="LightGBM is not installed")
 if find_spec("keras") is None or not any(find_spec(name) for name in scanner.network.BACKENDS):
     pytest.skip("Keras or a backend is not installed", allow_module_level=True)
 
-from scanner.evaluate import seen
 from scanner.network import null
 from scanner.network.store import load
 from scanner.train import run
@@ -44,19 +42,13 @@ SCORES = tuple(f"introgression_{name}" for name in CLASSES)
 BARE = ("--statistics", "none", "--window", "100kb", "--min-sites", 1, "--threads", 1, "--quiet")
 
 
-def alone(_tasks: int) -> nullcontext[type[map]]:
-    return nullcontext(map)
-
-
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     """Train on shards of a few simulations, so that some can be held out."""
     folder = tmp_path_factory.mktemp("introgression")
     recipe = folder / "recipe.toml"
     recipe.write_text(RECIPE)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (sets, seen):
-            patch.setattr(module, "SHARD", 40)
+    with small_shards(40):
         yield run.train(recipe, folder / "work", alone, Told())
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import pytest
+
+from scanner.evaluate import seen
+from scanner.simulate import sets
 from scanner.train.run import train
 from scanner.train.seeds import Work
 
@@ -64,9 +69,23 @@ class Told:
         self.done[stage] = self.done.get(stage, 0) + amount
 
 
+def alone(_tasks: int) -> nullcontext[type[map]]:
+    """Compute in this process."""
+    return nullcontext(map)
+
+
+@contextmanager
+def small_shards(size: int) -> Iterator[None]:
+    """Give shards so few simulations that small sets have some to hold out."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (sets, seen):
+            patch.setattr(module, "SHARD", size)
+        yield
+
+
 def trained(folder: Path, told: Told | None = None) -> Work:
     """Train the networks of `RECIPE` in this process."""
     recipe = folder / "recipe.toml"
     recipe.parent.mkdir(parents=True, exist_ok=True)
     recipe.write_text(RECIPE)
-    return train(recipe, folder / "work", lambda _tasks: nullcontext(map), Told() if told is None else told)
+    return train(recipe, folder / "work", alone, Told() if told is None else told)

@@ -13,7 +13,7 @@ from scanner.network.backend import choose_device
 from scanner.network.store import load, read_contract
 from scanner.simulate.recipe import read_recipe
 from scanner.simulate.sets import SimulationSet, make, open_set
-from scanner.train.run import Progress
+from scanner.train.run import Progress, run_tasks
 from scanner.train.seeds import Work
 from scanner.workers import Mapper
 
@@ -72,11 +72,7 @@ def evaluate_model(request: Request, place: Path, workers: Workers, progress: Pr
     """
     check_baselines(request.baselines)
     read_contract(request.model)  # refused before anything is simulated
-    recipe = request.model / "recipe.toml"
-    first = read_recipe(recipe).seed
-    seed = first + 1 if request.seed is None else request.seed
-    if seed == first:
-        raise UsageError(f"the network was trained on the simulations of seed {seed}: give another --seed")
+    recipe, seed = request.model / "recipe.toml", fresh_seed(request)
     choose_device("auto", request.threads)
     model = load(request.model)
     fresh = open_set(recipe, place / "fresh", simulations=request.simulations, seed=seed)
@@ -89,6 +85,15 @@ def evaluate_model(request: Request, place: Path, workers: Workers, progress: Pr
         setting = replace(setting, training=held)
     with workers(fresh.shards) as mapper:
         return evaluate(setting, from_model(model, work), mapper, progress)
+
+
+def fresh_seed(request: Request) -> int:
+    """Choose the seed of the fresh simulations; refuse the one that the network was trained with."""
+    first = read_recipe(request.model / "recipe.toml").seed
+    seed = first + 1 if request.seed is None else request.seed
+    if seed == first:
+        raise UsageError(f"the network was trained on the simulations of seed {seed}: give another --seed")
+    return seed
 
 
 def _training(request: Request, recipe: Path, place: Path, avoid: int) -> SimulationSet:
@@ -107,6 +112,4 @@ def complete(held: SimulationSet, workers: Workers, progress: Progress) -> None:
     missing = held.missing()
     if missing:
         progress.start("simulating", sum(task.records for task in missing))
-        with workers(len(missing)) as mapper:
-            for done in mapper(make, missing):
-                progress.advance(done)
+        run_tasks(make, missing, workers, progress)

@@ -55,7 +55,7 @@ class Task:
     @property
     def records(self) -> int:
         """Number of simulations."""
-        return min(SHARD, len(self.simulations) - self.shard * SHARD)
+        return self.simulations.size(self.shard)
 
 
 def look_at(task: Task) -> tuple[int, Seen]:

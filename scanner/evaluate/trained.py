@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from scanner.errors import UsageError
 from scanner.evaluate import classes, run
 from scanner.evaluate.classes import Told
-from scanner.evaluate.folders import Request, Workers, complete
+from scanner.evaluate.folders import Request, Workers, complete, fresh_seed
 from scanner.evaluate.measures import measure_plain
 from scanner.evaluate.run import NETWORK, Estimated, Evaluation
 from scanner.network import aligned
 from scanner.network.backend import choose_device
-from scanner.simulate.recipe import read_recipe
 from scanner.simulate.sets import open_set
 from scanner.train.alignment_looks import AlignmentWork, Lines, prepare, read_all
 from scanner.train.alignment_options import Learned
-from scanner.train.run import Progress
+from scanner.train.run import Progress, run_tasks
 
 Float = NDArray[np.float64]
 
@@ -62,18 +61,12 @@ def evaluate_trained(request: Request, place: Path, workers: Workers, progress: 
 
 def fresh_lines(request: Request, place: Path, workers: Workers, progress: Progress) -> tuple[Lines, AlignmentWork]:
     """Simulate the recipe of a network with another seed, and see what comes of it; see `evaluate_trained`."""
-    recipe = request.model / aligned.RECIPE
-    first = read_recipe(recipe).seed
-    seed = first + 1 if request.seed is None else request.seed
-    if seed == first:
-        raise UsageError(f"the network was trained on the simulations of seed {seed}: give another --seed")
+    recipe, seed = request.model / aligned.RECIPE, fresh_seed(request)
     work = AlignmentWork(open_set(recipe, place / "fresh", simulations=request.simulations, seed=seed), place)
     complete(work.simulations, workers, progress)
     looks = work.looks()
     progress.start("looking", len(work.simulations))
-    with workers(len(looks)) as mapper:
-        for done in mapper(prepare, looks):
-            progress.advance(done)
+    run_tasks(prepare, looks, workers, progress)
     return read_all(looks), work
 
 

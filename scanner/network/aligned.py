@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +20,7 @@ from scanner.files import write_text
 from scanner.network.alignment import Inputs, Shape, build, predict
 from scanner.network.backend import load_keras, versions
 from scanner.network.designs import DESIGNS
-from scanner.network.untrusted import MAX_SIZE, check_weights
+from scanner.network.untrusted import MAX_SIZE, fill
 from scanner.provenance import checksum
 
 Float = NDArray[np.float64]
@@ -215,14 +214,8 @@ def load(folder: Path) -> AlignmentNetwork:
     for each in (WEIGHTS, RECIPE):
         if not (folder / each).is_file() or checksum(folder / each) != files.get(each):
             raise InputError(f"{folder / each} is not the file that {CONTRACT} was written for: get the network again")
-    check_weights(folder / WEIGHTS)
     model = build(shape, 0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns of some weights that are not in the file
-            model.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise InputError(f"{folder / WEIGHTS} does not fit {CONTRACT}: get the network again") from error
+    fill(model, folder / WEIGHTS, f"does not fit {CONTRACT}: get the network again")
     return AlignmentNetwork(model, shape, centre, scale, name, outputs)
 
 

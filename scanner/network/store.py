@@ -21,7 +21,6 @@ import contextlib
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,7 @@ from scanner.network import reference as reference_arrays
 from scanner.network.architecture import Architecture, describe
 from scanner.network.backend import evaluate, load_keras
 from scanner.network.spec import NULL, Spec, check_spec, read_spec, to_toml
-from scanner.network.untrusted import check_weights, read_arrays, read_layers
+from scanner.network.untrusted import fill, read_arrays, read_layers
 from scanner.provenance import checksum
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -186,15 +185,7 @@ def load(folder: Path) -> Model:
             raise InputError(f"{folder / name} is not the file that spec.toml was written for: get the model again")
     network = read_layers(folder / "architecture.json")
     architecture = _check_shapes(folder, spec, network)
-    check_weights(folder / "model.weights.h5")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns of some weights that are not in the file
-            network.load_weights(folder / "model.weights.h5")
-    except (OSError, ValueError, KeyError, UserWarning) as error:
-        raise InputError(
-            f"{folder / 'model.weights.h5'} does not fit architecture.json: get the model again"
-        ) from error
+    fill(network, folder / "model.weights.h5", "does not fit architecture.json: get the model again")
     golden = read_arrays(folder / "golden.npz", (*INPUTS, "output"))
     known = read_arrays(folder / "reference.npz", reference_arrays.ARRAYS)
     size = architecture.channels + architecture.extras

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,32 @@ def check_weights(path: Path) -> None:
                     raise InputError(f"{path} holds more than {MAX_BYTES:,} bytes: these are no weights of popscan")
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{path} cannot be read: {_line(error)}") from error
+
+
+def fill(network: Any, path: Path, misfit: str) -> None:
+    """Load the weights of a network.
+
+    Parameters
+    ----------
+    network
+        A ``keras.Model``.
+    path
+        The file.
+    misfit
+        What is said of a file that does not fit the network, after its name.
+
+    Raises
+    ------
+    InputError
+        For such a file, and what `check_weights` refuses.
+    """
+    check_weights(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of some weights that are not in the file
+            network.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        raise InputError(f"{path} {misfit}") from error
 
 
 def _check_values(path: Path, value: Any, key: str = "") -> int:

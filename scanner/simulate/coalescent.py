@@ -86,9 +86,7 @@ class Simulation:
         (windows,) per bp and generation.
         """
         bounds = np.append(self.map_start, self.length)
-        crossovers = np.concatenate([[0.0], np.cumsum(np.diff(bounds) * self.map_rate)])
-        at = np.interp([start, end], bounds, crossovers)
-        return np.asarray((at[1] - at[0]) / (np.asarray(end) - np.asarray(start)))
+        return _averages(start, end, bounds, np.cumsum(np.diff(bounds) * self.map_rate))
 
     def mirrored(self) -> Simulation:
         """Give the same simulation read from the other end, which is as likely."""
@@ -115,9 +113,14 @@ class Simulation:
         (windows,) shares between 0 and 1.
         """
         bounds = np.concatenate([[0.0], self.tracts.T.ravel()])
-        steps = np.concatenate([[0.0], (np.diff(self.tracts, axis=0) * [[0.0], [1.0]]).T.ravel()])
-        at = np.interp([start, end], bounds, np.cumsum(steps))
-        return np.asarray((at[1] - at[0]) / (np.asarray(end) - np.asarray(start)))
+        steps = (np.diff(self.tracts, axis=0) * [[0.0], [1.0]]).T.ravel()
+        return _averages(start, end, bounds, np.cumsum(steps))
+
+
+def _averages(start: Float, end: Float, bounds: Float, totals: Float) -> Float:
+    """Average over stretches what adds up to ``totals`` from the first bound to each of the others."""
+    at = np.interp([start, end], bounds, np.concatenate([[0.0], totals]))
+    return np.asarray((at[1] - at[0]) / (np.asarray(end) - np.asarray(start)))
 
 
 def simulate_one(recipe: Recipe, index: int) -> Simulation:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner import provenance
-from scanner.errors import OutputError, UsageError
+from scanner.errors import InputError, OutputError, UsageError
 from scanner.files import write_text
 from scanner.parts import PartStore
 from scanner.simulate.coalescent import Simulation, simulate_one
@@ -71,6 +71,37 @@ class SimulationSet:
         """Number of shards."""
         return -(-len(self) // SHARD)
 
+    def size(self, shard: int) -> int:
+        """Count the simulations of a shard."""
+        return min(SHARD, len(self) - shard * SHARD)
+
+    def seen_as(self, shard: int) -> str:
+        """Name what was seen of a shard: the last one of a set that grows is to be seen again.
+
+        Its number, and how many simulations it had where it was not full.
+        """
+        count = self.size(shard)
+        return f"{shard:06d}" + ("" if count == SHARD else f"-{count}")
+
+    def held_out(self, share: float) -> int:
+        """Count the shards at the end of the set that nothing is trained on.
+
+        Parameters
+        ----------
+        share
+            Of the simulations.
+
+        Raises
+        ------
+        InputError
+            Where there is but one.
+        """
+        if self.shards < 2:
+            raise InputError(
+                f"{self.folder}: {len(self)} simulations are too few: some must be held out, so give at least 500"
+            )
+        return min(self.shards - 1, max(1, round(share * self.shards)))
+
     def missing(self) -> list[Task]:
         """List the shards that are still to be made."""
         found = (Task(self.recipe, self.store, shard) for shard in range(self.shards))
@@ -84,7 +115,7 @@ class SimulationSet:
         OutputError
             Where it is missing or damaged.
         """
-        wanted = Task(self.recipe, self.store, shard).records  # the set may have been longer once
+        wanted = self.size(shard)  # the set may have been longer once
         return list(_unpacked(self.store.load(shard_name(shard))))[:wanted]
 
     def _is_whole(self, task: Task) -> bool:

@@ -57,14 +57,13 @@ class AlignmentLook:
 
     @property
     def name(self) -> str:
-        """Name on disk; the last shard of a set that grows is looked at again."""
-        part = "" if self.records == sets.SHARD else f"-{self.records}"
-        return f"alignments-{self.shard:06d}{part}"
+        """Name on disk."""
+        return f"alignments-{self.simulations.seen_as(self.shard)}"
 
     @property
     def records(self) -> int:
         """Number of simulations."""
-        return sets.Task(self.simulations.recipe, self.store, self.shard).records
+        return self.simulations.size(self.shard)
 
 
 @dataclass(frozen=True)
@@ -104,13 +103,7 @@ class AlignmentWork:
     @property
     def held_out(self) -> int:
         """Number of shards at the end of the set that the network is not trained on."""
-        shards = self.simulations.shards
-        if shards < 2:
-            raise InputError(
-                f"{self.simulations.folder}: {len(self.simulations)} simulations are too few: some must be held out, "
-                "so give at least 500"
-            )
-        return min(shards - 1, max(1, round(self.options.validation * shards)))
+        return self.simulations.held_out(self.options.validation)
 
 
 def prepare(look: AlignmentLook) -> int:

@@ -31,7 +31,7 @@ from scanner.simulate.sets import open_set
 from scanner.train.alignment_looks import AlignmentWork, prepare, read, shuffled, windows_in
 from scanner.train.alignment_options import alignment_options
 from scanner.train.figures import accuracy, calibration_curves, confusion_matrix, learning_curves
-from scanner.train.run import Progress
+from scanner.train.run import Progress, run_tasks
 
 Float = NDArray[np.float64]
 
@@ -80,9 +80,7 @@ def train_alignment(
     complete(held, workers, progress)
     looks = found.looks()
     progress.start("looking", len(held))
-    with workers(len(looks)) as mapper:
-        for done in mapper(prepare, looks):
-            progress.advance(done)
+    run_tasks(prepare, looks, workers, progress)
     return Trained(found, _fit(found, progress))
 
 

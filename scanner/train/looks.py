@@ -42,9 +42,8 @@ class Look:
 
     @property
     def name(self) -> str:
-        """Name on disk; the last shard of a set that grows is looked at again."""
-        part = "" if self.records == sets.SHARD else f"-{self.records}"
-        return f"look-{self.number}-{self.shard:06d}{part}"
+        """Name on disk."""
+        return f"look-{self.number}-{self.simulations.seen_as(self.shard)}"
 
     @property
     def mirrored(self) -> bool:
@@ -54,7 +53,7 @@ class Look:
     @property
     def records(self) -> int:
         """Number of simulations."""
-        return sets.Task(self.simulations.recipe, self.store, self.shard).records
+        return self.simulations.size(self.shard)
 
 
 def plan_looks(simulations: SimulationSet, how: View, folder: Path, number: int) -> list[Look]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.errors import InputError
 from scanner.network.backend import choose_device
 from scanner.network.fit import Data, Epoch, fit
 from scanner.simulate.sets import SimulationSet
@@ -59,13 +58,7 @@ class Work:
     @property
     def held_out(self) -> int:
         """Number of shards at the end of the set that no network is trained on."""
-        shards = self.simulations.shards
-        if shards < 2:
-            raise InputError(
-                f"{self.simulations.folder}: {len(self.simulations)} simulations are too few: some must be held out, "
-                "so give at least 500"
-            )
-        return min(shards - 1, max(1, round(self.options.validation * shards)))
+        return self.simulations.held_out(self.options.validation)
 
     def training_looks(self, number: int) -> list[Look]:
         """List the looks of one round that networks are trained on."""
