@@ -12,9 +12,8 @@ import pytest
 import tskit
 from sweep_profiles import LENGTH, SIZE, msprime_sweep, profiles, setting, unlike
 
-from scanner.errors import RunError
 from scanner.simulate import forward, pace
-from scanner.simulate.forward import forward_sweep
+from scanner.simulate.forward import LostError, forward_sweep
 from scanner.simulate.genealogy import Setting, neutral
 from scanner.simulate.joined import Genealogy, simplified, stacked
 from scanner.simulate.pace import Plan, duration, make_plan, with_strength
@@ -196,14 +195,16 @@ def test_late_sweeps_are_tried_again() -> None:
 
 def test_an_allele_that_is_always_lost_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forward, "ATTEMPTS", 2)
-    with pytest.raises(RunError, match=r"^an allele with s = 0\.01 did not reach its final frequency in 2 attempts: "):
+    with pytest.raises(LostError, match=r"^an allele with s = 0\.01 did not reach its final frequency in 2 attempts: "):
         forward_sweep(setting(), sweep(s=0.01), np.random.default_rng(15))
 
 
 def test_standing_variation_that_does_not_come_up_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forward, "ATTEMPTS", 2)
     monkeypatch.setattr(forward, "standing", lambda *_: None)
-    with pytest.raises(RunError, match=r"^no neutral allele of frequency 0\.1 came up: change sweep\.start_frequency$"):
+    with pytest.raises(
+        LostError, match=r"^no neutral allele of frequency 0\.1 came up: change sweep\.start_frequency$"
+    ):
         forward_sweep(setting(), sweep(start=0.1), np.random.default_rng(16))
 
 

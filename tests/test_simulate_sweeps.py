@@ -12,8 +12,8 @@ import pytest
 from recipes import DEMES, SMALL, changed
 from scanning import popscan
 
-from scanner.errors import InputError, UsageError
-from scanner.simulate import sets
+from scanner.errors import InputError, RunError, UsageError
+from scanner.simulate import coalescent, forward, sets
 from scanner.simulate.coalescent import simulate_one
 from scanner.simulate.priors import Prior
 from scanner.simulate.recipe import Recipe, parse_recipe
@@ -237,6 +237,31 @@ def test_what_is_known_of_each_sweep(held: sets.SimulationSet) -> None:
             assert known["start_frequency"] == pytest.approx(1 / 1200, rel=0.01)
         else:
             assert 0.018 <= known["start_frequency"] <= 0.212
+
+
+def test_a_sweep_that_is_always_lost_is_drawn_again_in_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one attempt for every sweep, most new mutations are lost and others are drawn."""
+    recipe = sweeps(("age = { choice = [0, 50] }", "age = { choice = [0, 50, 100] }"))
+    known = [simulate_one(recipe, index).parameters for index in range(12)]
+    monkeypatch.setattr(forward, "ATTEMPTS", 1)
+    again = [simulate_one(recipe, index).parameters for index in range(12)]
+    assert [item["class"] for item in again] == [item["class"] for item in known]
+    hard = [at for at, item in enumerate(known) if item.get("attempts", 1) > 1]
+    assert len(hard) > 2
+    for at in hard:
+        assert again[at]["attempts"] == 1
+        assert again[at]["alpha"] != known[at]["alpha"]
+        assert 200 <= again[at]["alpha"] <= 300
+        assert again[at]["age"] in (0, 50, 100)
+        assert (2500 <= again[at]["site"] < 3000) == (again[at]["class"] == 1)
+
+
+def test_a_simulation_whose_sweeps_are_all_lost_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = sweeps(("parts = 11", "parts = 11\nclasses = { hard = 1 }"))
+    monkeypatch.setattr(forward, "ATTEMPTS", 1)
+    monkeypatch.setattr(coalescent, "DRAWS", 1)
+    with pytest.raises(RunError, match=r"^recipe small: simulation \d+: an allele .* final frequency in 1 attempts: "):
+        _ = [simulate_one(recipe, index) for index in range(12)]
 
 
 def test_a_history_of_several_populations_is_refused(tmp_path: Path) -> None:

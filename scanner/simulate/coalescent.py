@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from scanner.errors import InputError, RunError, UsageError
 from scanner.simulate.divergence import came_over, split_history
-from scanner.simulate.forward import forward_sweep
+from scanner.simulate.forward import LostError, forward_sweep
 from scanner.simulate.genealogy import Setting, neutral
 from scanner.simulate.histories import draw_history, engine, one_line
 from scanner.simulate.introgression import FIRST, SECOND, Flow, draw_introgression
 from scanner.simulate.recipe import Hotspots, Recipe
-from scanner.simulate.sweeps import draw_sweep
+from scanner.simulate.sweeps import Selected, Sweep, draw_again, draw_sweep
 
 if TYPE_CHECKING:
     import tskit
@@ -30,6 +30,8 @@ Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 MIN_LENGTH = 10_000.0
 """No sequence is cut shorter than this (bp) to keep 4 N r times its length small."""
+DRAWS = 25
+"""How many sweeps are drawn for one simulation before it is given up."""
 _OF_FIRST = "haplotypes_first"
 
 
@@ -211,12 +213,24 @@ def _genealogy(
     if recipe.sweep is not None:
         selected, known = draw_sweep(recipe.sweep, setting.length, rng)
         if selected is not None:
-            trees, facts = forward_sweep(setting, selected, rng)
+            trees, facts = _swept(recipe.sweep, setting, selected, rng)
             return trees, known | facts, tracts
     trees = neutral(setting, seed)
     if flow is not None and flow.receiver is not None:
         known["introgressed"], tracts = came_over(trees, flow)
     return trees, known, tracts
+
+
+def _swept(
+    sweep: Sweep, setting: Setting, selected: Selected, rng: np.random.Generator
+) -> tuple[tskit.TreeSequence, dict[str, float]]:
+    """Simulate a sweep; where one is lost however often it is tried, another one is drawn."""
+    for _ in range(DRAWS - 1):
+        try:
+            return forward_sweep(setting, selected, rng)
+        except LostError:
+            selected = draw_again(sweep, selected, rng)
+    return forward_sweep(setting, selected, rng)
 
 
 def _mutated(trees: tskit.TreeSequence, rate: float, discrete: bool, seed: int) -> tuple[Float, NDArray[np.int8]]:

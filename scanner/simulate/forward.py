@@ -39,8 +39,13 @@ Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 ATTEMPTS = 400
 """How often a sweep is tried before it is given up."""
+
 HAIR = 1e-6
 """A time that is no time, in scaled generations."""
+
+
+class LostError(RunError):
+    """A sweep that does not come about, however often it is tried: such as a weak one through a bottleneck."""
 
 
 def forward_engine() -> ModuleType:
@@ -112,7 +117,7 @@ def forward_sweep(
 
     Raises
     ------
-    RunError
+    LostError
         Where no neutral allele has the frequency, or none reaches its final one, in `ATTEMPTS` attempts.
     """
     selected = with_strength(setting, selected)
@@ -147,7 +152,7 @@ def _beginning(
         found = standing(ancient, selected, rng)
         if found is not None:
             return ancient, *found
-    raise RunError(f"no neutral allele of frequency {selected.start:.3g} came up: change sweep.start_frequency")
+    raise LostError(f"no neutral allele of frequency {selected.start:.3g} came up: change sweep.start_frequency")
 
 
 def _until_reached(
@@ -160,7 +165,7 @@ def _until_reached(
         evolve(population, parameters, watch, _seed(rng))
         if watch.reached:
             return population, watch, attempt
-    raise RunError(
+    raise LostError(
         f"an allele with s = {plan.advantage / plan.factor:.3g} did not reach its final frequency in {ATTEMPTS} "
         "attempts: make it stronger"
     )

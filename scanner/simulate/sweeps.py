@@ -8,7 +8,7 @@ diploids, and where sizes change its harmonic mean over the time that such a swe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,7 @@ def draw_sweep(sweep: Sweep, length: int, rng: np.random.Generator) -> tuple[Sel
     """Draw the class of a simulation, and its sweep.
 
     Everything is drawn from its prior whatever the class, and before anything is simulated, so that no value is rarer
-    because its simulations fail more often.
+    because its simulations fail more often; only what fails again and again is drawn anew (`draw_again`).
 
     Parameters
     ----------
@@ -153,14 +153,25 @@ def draw_sweep(sweep: Sweep, length: int, rng: np.random.Generator) -> tuple[Sel
     """
     names, weights = list(sweep.classes), np.array(list(sweep.classes.values()))
     name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-    alpha, s, start = (
-        None if prior is None else prior.draw(rng) for prior in (sweep.alpha, sweep.s, sweep.start_frequency)
-    )
-    age, final = sweep.age.draw(rng), sweep.final_frequency.draw(rng)
+    course = _draw_course(sweep, soft=name.startswith("soft"), rng=rng)
     middle = sweep.parts // 2
     elsewhere = int(rng.integers(sweep.parts - 1))
     elsewhere += elsewhere >= middle
     part = elsewhere if name.endswith("_linked") else middle
     low, high = length * part / sweep.parts, length * (part + 1) / sweep.parts
-    selected = Selected(alpha, s, age, start if name.startswith("soft") else None, final, low, high)
+    selected = Selected(**course, low=low, high=high)
     return None if name == "neutral" else selected, {"class": float(CLASSES.index(name))}
+
+
+def draw_again(sweep: Sweep, selected: Selected, rng: np.random.Generator) -> Selected:
+    """Draw strength, age and frequencies of a sweep anew; its class and its place stay."""
+    return replace(selected, **_draw_course(sweep, soft=selected.start is not None, rng=rng))
+
+
+def _draw_course(sweep: Sweep, *, soft: bool, rng: np.random.Generator) -> dict[str, Any]:
+    """Draw how strong a sweep is, and from when on and to which frequency it goes."""
+    alpha, s, start = (
+        None if prior is None else prior.draw(rng) for prior in (sweep.alpha, sweep.s, sweep.start_frequency)
+    )
+    age, final = sweep.age.draw(rng), sweep.final_frequency.draw(rng)
+    return {"alpha": alpha, "s": s, "age": age, "start": start if soft else None, "final": final}
