@@ -115,6 +115,10 @@ REFUSED = {
         other("kind = 'constant'\nsize = 1\nscale = 2"),
         "history 1: unknown field 'scale'; a constant history has size",
     ),
+    "sweeps of another task": (
+        other("kind = 'constant'\nsize = 1\nsweeps = false"),
+        "history 1: unknown field 'sweeps'; a constant history has size",
+    ),
     "size": (other("kind = 'constant'\nsize = 0"), "history 1.size must be at least 1e-06, not [0]"),
     "weight": (other("kind = 'constant'\nsize = 1\nweight = 0"), "history 1.weight must be one number above 0, not 0"),
     "sizes": (other("kind = 'piecewise'\nsizes = 5\ntimes = [1]"), "history 1.sizes must be a list of numbers, not 5"),

@@ -167,6 +167,7 @@ REFUSED = {
         ("parts = 11", "parts = 11\nclasses = { firm = 1 }"),
         "unknown field 'firm' in [sweep.classes]; there is hard, hard_linked, neutral, soft, soft_linked",
     ),
+    "perhaps sweeps": (("size = 600", "size = 600\nsweeps = 0.5"), "history 1.sweeps must be true or false, not 0.5"),
     "weight": (
         ("parts = 11", "parts = 11\nclasses = { hard = 0 }"),
         "sweep.classes.hard must be one number above 0, not 0",
@@ -274,6 +275,25 @@ def test_a_history_of_several_populations_is_refused(tmp_path: Path) -> None:
         f"history 2: {tmp_path}/m.yaml has 3 populations; sweeps are simulated in one alone, so name a history of one"
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_a_history_without_sweeps_is_neutral_and_may_have_several_populations(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(DEMES)
+    three = "[[history]]\nkind = 'demes'\nfile = 'm.yaml'\npopulation = 'A'\nsweeps = false\nscale = 0.1\n"
+    (tmp_path / "r.toml").write_text(changed(("[mutation]", f"{three}\n[mutation]"), text=SWEEP))
+    held = sets.open_set(tmp_path / "r.toml", tmp_path / "out")
+    found = [simulate_one(held.recipe, index).parameters for index in range(24)]
+    classes = [{item["class"] for item in found if item["history"] == number} for number in (0, 1)]
+    assert classes[1] == {0}
+    assert len(classes[0]) > 2
+
+
+def test_only_a_history_without_sweeps_says_so_to_the_set() -> None:
+    """Sets of recipes from before there were any are found again."""
+    said, unsaid, none = (
+        sets.digest(sweeps(("size = 600", f"size = 600\n{line}"))) for line in ("sweeps = true", "", "sweeps = false")
+    )
+    assert said == unsaid != none
 
 
 def test_without_fwdpy11_the_command_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,7 +211,8 @@ def _genealogy(
     known: dict[str, float] = {}
     tracts = np.zeros((2, 0))
     if recipe.sweep is not None:
-        selected, known = draw_sweep(recipe.sweep, setting.length, rng)
+        history = recipe.histories[int(drawn.parameters["history"])]
+        selected, known = draw_sweep(recipe.sweep, setting.length, rng, neutral=not history.sweeps)
         if selected is not None:
             trees, facts = _swept(recipe.sweep, setting, selected, rng)
             return trees, known | facts, tracts

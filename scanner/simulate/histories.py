@@ -60,7 +60,7 @@ def check_histories(histories: tuple[History, ...]) -> None:
 
 
 def check_alone(histories: tuple[History, ...]) -> None:
-    """Refuse histories of more than one population, in which no sweep is simulated.
+    """Refuse histories of more than one population, in which no sweep is simulated, but those that have no sweeps.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def check_alone(histories: tuple[History, ...]) -> None:
         For the first of them.
     """
     for number, history in enumerate(histories, 1):
-        if history.kind in ("demes", "stdpopsim"):
+        if history.sweeps and history.kind in ("demes", "stdpopsim"):
             populations = _known_model(history).num_populations
             if populations > 1:
                 source = history.texts["file" if history.kind == "demes" else "model"]

@@ -57,6 +57,8 @@ class History:
         ``species`` and ``model``; or ``file``, a path, and ``demes``, what it holds: other machines may not see it.
     populations
         Where the samples come from, one population a simulation.
+    sweeps
+        False: all its simulations are neutral ones, whatever classes the recipe has.
     """
 
     kind: str
@@ -64,6 +66,7 @@ class History:
     numbers: Mapping[str, Prior] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     populations: tuple[str, ...] = ()
+    sweeps: bool = True
 
 
 @dataclass(frozen=True)
@@ -345,10 +348,11 @@ def _histories(listed: object, fields: Fields, folder: Path, task: str) -> tuple
         return ()
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{fields.where}: at least one [[history]] is needed")
-    return tuple(_history(table, f"history {number}", fields, folder) for number, table in enumerate(listed, 1))
+    common = {"kind", "weight"} | ({"sweeps"} if task == "sweep" else set())
+    return tuple(_history(table, f"history {number}", fields, folder, common) for number, table in enumerate(listed, 1))
 
 
-def _history(table: object, at: str, fields: Fields, folder: Path) -> History:
+def _history(table: object, at: str, fields: Fields, folder: Path, common: set[str]) -> History:
     """Read one population history."""
     if not isinstance(table, dict):
         raise InputError(f"{fields.where}: {at} must be a table, [[history]], not {table!r}")
@@ -358,7 +362,7 @@ def _history(table: object, at: str, fields: Fields, folder: Path) -> History:
     known = HISTORIES[kind]
     for name in sorted(known - _OPTIONAL - set(table)):
         raise InputError(f"{fields.where}: {at}: a {kind} history needs '{name}'")
-    for name in sorted(set(table) - known - {"kind", "weight"}):
+    for name in sorted(set(table) - known - common):
         there = ", ".join(sorted(known))
         raise InputError(f"{fields.where}: {at}: unknown field '{name}'; a {kind} history has {there}")
     numbers: dict[str, Prior] = {}
@@ -371,7 +375,8 @@ def _history(table: object, at: str, fields: Fields, folder: Path) -> History:
         path = (folder / fields.text(table, f"{at}.file")).resolve()
         texts.update({"file": str(path), "demes": _demes_text(path, f"{fields.where}: {at}")})
     populations = fields.texts(table, f"{at}.population") if "population" in known else ()
-    return History(kind, fields.number(table, f"{at}.weight", 1.0), numbers, texts, populations)
+    weight, sweeps = fields.number(table, f"{at}.weight", 1.0), fields.truth(table, f"{at}.sweeps", True)
+    return History(kind, weight, numbers, texts, populations, sweeps)
 
 
 def _steps(table: dict[str, Any], at: str, fields: Fields) -> dict[str, Prior]:

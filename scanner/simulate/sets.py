@@ -150,7 +150,9 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
         del plain[name]
     for history in plain["histories"]:
         history["texts"].pop("file", None)  # what it holds is there too, and it may lie elsewhere tomorrow
-    for name in ("sweep", "introgression"):  # sets that were made before there were any are found again
+        if history["sweeps"]:  # sets that were made before there were any others are found again
+            del history["sweeps"]
+    for name in ("sweep", "introgression"):  # likewise
         if plain[name] is None:
             del plain[name]
     return {"format": FORMAT, **plain}

@@ -132,7 +132,9 @@ def read_sweep(fields: Fields, recipe: dict[str, Any], task: str) -> Sweep | Non
     return Sweep(parts, classes, **strength, age=age, start_frequency=start, final_frequency=final)
 
 
-def draw_sweep(sweep: Sweep, length: int, rng: np.random.Generator) -> tuple[Selected | None, dict[str, float]]:
+def draw_sweep(
+    sweep: Sweep, length: int, rng: np.random.Generator, *, neutral: bool = False
+) -> tuple[Selected | None, dict[str, float]]:
     """Draw the class of a simulation, and its sweep.
 
     Everything is drawn from its prior whatever the class, and before anything is simulated, so that no value is rarer
@@ -146,6 +148,8 @@ def draw_sweep(sweep: Sweep, length: int, rng: np.random.Generator) -> tuple[Sel
         bp of the simulation.
     rng
         Draws everything.
+    neutral
+        There is none, whatever class is drawn.
 
     Returns
     -------
@@ -159,8 +163,9 @@ def draw_sweep(sweep: Sweep, length: int, rng: np.random.Generator) -> tuple[Sel
     elsewhere += elsewhere >= middle
     part = elsewhere if name.endswith("_linked") else middle
     low, high = length * part / sweep.parts, length * (part + 1) / sweep.parts
-    selected = Selected(**course, low=low, high=high)
-    return None if name == "neutral" else selected, {"class": float(CLASSES.index(name))}
+    if neutral or name == "neutral":
+        return None, {"class": 0.0}
+    return Selected(**course, low=low, high=high), {"class": float(CLASSES.index(name))}
 
 
 def draw_again(sweep: Sweep, selected: Selected, rng: np.random.Generator) -> Selected:
