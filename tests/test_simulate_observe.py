@@ -70,6 +70,28 @@ def test_no_more_haplotypes_are_seen_than_there_are() -> None:
     assert look(simulation(), Observation(haplotypes=just(99))).haplotypes.size == 40
 
 
+def test_masked_stretches_lose_their_sites_and_no_others() -> None:
+    """Stretches of 500 bp that cover a fifth of 20 kb: sites, every 10 bp, are gone in runs of 50 or of several such."""
+    one = simulation(sites=2000)
+    kept, most = [], 0
+    for seed in range(12):
+        seen = look(one, Observation(masked=just(0.2), masked_length=just(500)), seed)
+        assert (seen.haplotypes.alleles() == at(one, seen)).all()
+        kept.append(len(seen.positions) / 2000)
+        gaps = np.diff(seen.positions)
+        assert all(gap == 10 or gap >= 500 for gap in gaps.tolist())
+        most = max(most, int(gaps.max()))
+    assert min(kept) > 0.79
+    assert max(kept) < 0.9
+    assert np.mean(kept) == pytest.approx((1 - 500 / 20_000) ** 8, abs=0.02)  # stretches fall on one another
+    assert most > 700
+
+
+def test_the_last_masked_stretch_is_cut_so_that_no_more_is_masked() -> None:
+    one = simulation()
+    assert len(look(one, Observation(masked=just(0.1), masked_length=just(1e6))).positions) == pytest.approx(540, abs=1)
+
+
 def test_every_haplotype_is_as_likely() -> None:
     one = simulation(sites=200, haplotypes=12)
     one.alleles[:12] = np.eye(12, dtype=np.int8)  # tells who is seen

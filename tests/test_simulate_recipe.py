@@ -179,6 +179,14 @@ REFUSED = {
         ("[mutation]", "[observation]\nmin_maf = 0.6\n[mutation]"),
         "observation.min_maf must lie between 0 and 0.5, not [0.6]",
     ),
+    "masked": (
+        ("[mutation]", "[observation]\nmasked = 0.95\n[mutation]"),
+        "observation.masked must lie between 0 and 0.9, not [0.95]",
+    ),
+    "masked length": (
+        ("[mutation]", "[observation]\nmasked_length = 0.5\n[mutation]"),
+        "observation.masked_length must be at least 1, not [0.5]",
+    ),
     "unknown of observation": (
         ("[mutation]", "[observation]\nerrors = 2\n[mutation]"),
         "unknown field 'errors' in [observation]; there is error, haplotypes",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scanner.channels.groups import SIDES
 from scanner.haplotypes import Haplotypes, from_alleles
 from scanner.simulate.coalescent import Simulation
-from scanner.simulate.recipe import Observation
+from scanner.simulate.recipe import NOTHING, Observation
 
 Alleles = NDArray[np.int8]
 Bools = NDArray[np.bool_]
@@ -46,7 +46,7 @@ def observe(simulation: Simulation, how: Observation, rng: np.random.Generator) 
     """Look at a simulation as sequencing would.
 
     Haplotypes are drawn from those simulated; then alleles are misread, phase is switched, genotypes go missing, and
-    sites are lost, in this order. Misreading does not make new sites. Two populations are in one file, but each has
+    sites are lost or masked, in this order. Misreading does not make new sites. Two populations are in one file, but each has
     its own rates of what befalls genotypes.
 
     Parameters
@@ -68,6 +68,8 @@ def observe(simulation: Simulation, how: Observation, rng: np.random.Generator) 
     rates = [{name: getattr(how, name).draw(rng) for name in _RATES} for _ in samples]
     samples = [_sequenced(*each, rng) for each in zip(samples, rates, unphased, strict=True)]
     found = _found(np.concatenate(samples, axis=1), rates[0]["singletons_lost"], rates[0]["min_maf"], rng)
+    if how.masked != NOTHING:
+        found &= _callable(positions, simulation.length, how, rng)
     each = zip(SIDES[len(samples)], samples, unphased, strict=True)
     return Observed(
         positions[found], tuple(_population(f"simulated{side}", own[found], loose) for side, own, loose in each)
@@ -137,3 +139,15 @@ def _found(alleles: Alleles, singletons_lost: float, min_maf: float, rng: np.ran
     if singletons_lost > 0:
         kept &= (minor > 1) | (rng.random(len(alleles)) >= singletons_lost)
     return np.asarray(kept)
+
+
+def _callable(positions: NDArray[np.int64], length: int, how: Observation, rng: np.random.Generator) -> Bools:
+    """Sites outside stretches that are drawn, wherever they fall, until they cover the share that is not callable."""
+    left, kept = how.masked.draw(rng) * length, np.ones(len(positions), np.bool_)
+    while left > 0:
+        width = min(left, how.masked_length.draw(rng))
+        start = rng.uniform(0, length - width)
+        inside = (positions >= start) & (positions < start + width)
+        left -= width
+        kept &= ~inside
+    return kept

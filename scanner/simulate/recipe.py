@@ -33,6 +33,8 @@ NOTHING = Prior("choice", (0.0,))
 """The number 0."""
 ALWAYS = Prior("choice", (1.0,))
 """The number 1."""
+MASKED_LENGTH = Prior("log_uniform", (200.0, 5000.0))
+"""bp of a stretch that is not callable, unless a recipe says it."""
 MAX_TILE = 65_536
 """Most sites that a network may be trained on at once, ``training.tile``."""
 LEAST_RATE = 1e-15
@@ -110,6 +112,8 @@ class Observation:
     unphased
         For every population, the probability that in a simulation it is not known which chromosome carries the allele
         of a heterozygote; the number of haplotypes is then even. Empty: always known.
+    masked, masked_length
+        Share of the bp, in stretches of such a length, that are not callable: their sites are not in the file.
     """
 
     haplotypes: Prior | None = None
@@ -119,6 +123,8 @@ class Observation:
     singletons_lost: Prior = NOTHING
     min_maf: Prior = NOTHING
     unphased: tuple[Prior, ...] = ()
+    masked: Prior = NOTHING
+    masked_length: Prior = MASKED_LENGTH
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,8 @@ _SECTIONS: Mapping[str, set[str]] = {
     "mutation": {"rate"},
     "recombination": {"rate", "hotspots"},
     "recombination.hotspots": {"share", "spacing", "width", "intensity"},
-    "observation": {"haplotypes", "missing", "error", "switch", "singletons_lost", "min_maf", "unphased"},
+    "observation": {"haplotypes", "missing", "error", "switch", "singletons_lost", "min_maf", "unphased", "masked",
+                    "masked_length"},
     **SECTIONS,
     **INTROGRESSION,
 }  # fmt: skip
@@ -313,6 +320,10 @@ def _observation(table: dict[str, Any], fields: Fields, task: str) -> Observatio
     for name in ("missing", "error", "switch", "singletons_lost", "min_maf"):
         if name in table:
             found[name] = fields.prior(table, f"observation.{name}", high=0.5 if name == "min_maf" else 1)
+    if "masked" in table:
+        found["masked"] = fields.prior(table, "observation.masked", high=0.9)
+    if "masked_length" in table:
+        found["masked_length"] = fields.prior(table, "observation.masked_length", low=1)
     if "haplotypes" in table:
         if task == "introgression":
             raise InputError(
