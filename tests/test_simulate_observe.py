@@ -71,7 +71,7 @@ def test_no_more_haplotypes_are_seen_than_there_are() -> None:
 
 
 def test_masked_stretches_lose_their_sites_and_no_others() -> None:
-    """Stretches of 500 bp that cover a fifth of 20 kb: sites, every 10 bp, are gone in runs of 50 or of several such."""
+    """Stretches of 500 bp that cover a fifth of 20 kb, where there is a site every 10 bp."""
     one = simulation(sites=2000)
     kept, most = [], 0
     for seed in range(12):

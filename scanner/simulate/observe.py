@@ -46,8 +46,8 @@ def observe(simulation: Simulation, how: Observation, rng: np.random.Generator) 
     """Look at a simulation as sequencing would.
 
     Haplotypes are drawn from those simulated; then alleles are misread, phase is switched, genotypes go missing, and
-    sites are lost or masked, in this order. Misreading does not make new sites. Two populations are in one file, but each has
-    its own rates of what befalls genotypes.
+    sites are lost or masked, in this order. Misreading does not make new sites. Two populations are in one file, but
+    each has its own rates of what befalls genotypes.
 
     Parameters
     ----------
