@@ -34,9 +34,9 @@ import small_network
 from scanner.network import null
 from scanner.network.spec import Class
 from scanner.network.store import load
-from scanner.train import assemble, run
+from scanner.train import assemble, fresh, run
+from scanner.train.fresh import Fresh, calibration_recipe, null_recipe, null_windows
 from scanner.train.model import publish_model
-from scanner.train.null import null_recipe, null_windows
 from scanner.train.seeds import Work
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -73,7 +73,7 @@ def test_a_window_is_a_whole_simulation_in_its_class(work: Work) -> None:
     assert len({int(simulation.parameters["class"]) for simulation in simulations}) == 5
 
 
-def test_the_networks_learn_and_are_calibrated(work: Work) -> None:
+def test_the_networks_learn_and_tell_classes(work: Work) -> None:
     for history in run.histories(work):
         assert min(row.error for row in history) < history[0].error
     made = assemble.assemble(work)
@@ -81,11 +81,23 @@ def test_the_networks_learn_and_are_calibrated(work: Work) -> None:
     assert sum(item.share for item in made.spec.classes) == pytest.approx(1)
     assert (made.spec.context, made.spec.window) == (5, (10_000.0, 10_000.0))
     assert isinstance(made.held_out, assemble.Told)
+
+
+def test_they_are_calibrated_on_what_was_held_out_and_on_fresh_simulations(work: Work, model: Path) -> None:
+    recipe = calibration_recipe(work.simulations.recipe)
+    assert (recipe.seed, recipe.simulations) == (work.simulations.recipe.seed + 4, 40)
+    assert not sets.SimulationSet(work.folder / "calibration" / "simulations", recipe).missing()
+    told = Told()
+    made = list(Fresh(work, alone, told).examples("calibration", recipe, "windows to calibrate on"))
+    assert told.stages == [("simulating windows to calibrate on", 0), ("looking", 0)]
+    found, held = load(model), list(assemble.held_out(work))
+    assert (len(made), len(held)) == (40, 40)
+    told_of = assemble.tell(found.network, work, held + made)
     surprise = []
-    for temperature in (made.spec.temperature * 0.9, made.spec.temperature, made.spec.temperature * 1.1):
-        logs = assemble.log_probabilities(made.held_out.raw) / temperature
+    for temperature in (found.spec.temperature * 0.9, found.spec.temperature, found.spec.temperature * 1.1):
+        logs = assemble.log_probabilities(told_of.raw) / temperature
         logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
-        surprise.append(-(logs * made.held_out.targets).sum(axis=1).mean())
+        surprise.append(-(logs * told_of.targets).sum(axis=1).mean())
     assert surprise[1] == min(surprise)
 
 
@@ -118,7 +130,7 @@ def test_the_model_carries_fresh_windows_without_a_sweep(work: Work, model: Path
     assert logs.shape == (120, 5)
     assert (logs.argmax(axis=1) == 0).mean() > 0.8
     told = Told()
-    again = null_windows(load(model).network, load(model).spec, work, alone, told)
+    again = null_windows(load(model).network, load(model).spec, Fresh(work, alone, told))
     np.testing.assert_allclose(again, logs, atol=1e-4)
     assert told.stages == [("simulating windows of the first class", 0), ("looking", 0)]
 
@@ -126,8 +138,10 @@ def test_the_model_carries_fresh_windows_without_a_sweep(work: Work, model: Path
 def test_a_large_training_has_no_more_of_them_than_are_of_use(
     work: Work, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scanner.train.null.MOST", 50)
+    monkeypatch.setattr(fresh, "MOST", 50)
     assert null_recipe(work.simulations.recipe, load(model).spec).simulations == 50
+    monkeypatch.setattr(fresh, "CALIBRATION", 30)
+    assert calibration_recipe(work.simulations.recipe).simulations == 30
 
 
 def test_of_introgression_they_are_those_without_any() -> None:

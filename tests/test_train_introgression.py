@@ -32,8 +32,8 @@ if find_spec("keras") is None or not any(find_spec(name) for name in scanner.net
 from scanner.network import null
 from scanner.network.store import load
 from scanner.train import run
+from scanner.train.fresh import null_recipe
 from scanner.train.model import publish_model
-from scanner.train.null import null_recipe
 from scanner.train.seeds import Work
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

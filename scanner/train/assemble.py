@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,7 @@ class Assembled:
     held_out
         What it says of the windows that took no part in the training.
     null
-        What it says of windows of the first class alone, see `scanner.train.null`; None where it tells no classes.
+        What it says of windows of the first class alone, see `scanner.train.fresh`; None where it tells no classes.
     """
 
     network: Any
@@ -168,6 +168,8 @@ class Assembled:
 def assemble(work: Work) -> Assembled:
     """Join the trained networks of a recipe, and calibrate them on the simulations that were held out.
 
+    Those that tell classes are not calibrated yet, see `scanner.train.fresh.temperature`.
+
     Parameters
     ----------
     work
@@ -178,12 +180,17 @@ def assemble(work: Work) -> Assembled:
     network = ensemble([load_best(options.architecture, work.seed_folder(seed)) for seed in seeds])
     known = _training(work)
     draft = _draft(work, known)
-    held_out = tell(network, work, (example for look in work.validation_looks() for example in read(look)))
-    described = Assembled(network, draft, _golden(work), reference.fit(known.summaries), held_out)
+    told = tell(network, work, held_out(work))
+    described = Assembled(network, draft, _golden(work), reference.fit(known.summaries), told)
     if draft.classes:
-        return replace(described, spec=replace(draft, temperature=best_temperature(held_out)))
-    predicted = Predicted(*combine(held_out.raw, draft), held_out.targets, held_out.facts)
+        return described
+    predicted = Predicted(*combine(told.raw, draft), told.targets, told.facts)
     return replace(described, spec=_calibrated(draft, interval_scale(predicted)), held_out=predicted)
+
+
+def held_out(work: Work) -> Iterator[Example]:
+    """Read the examples that took no part in the training."""
+    return chain.from_iterable(map(read, work.validation_looks()))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from scanner.network.fit import Epoch
 from scanner.network.spec import Spec
 from scanner.train.assemble import Predicted, assemble
 from scanner.train.card import class_figures, figures, write_card
-from scanner.train.null import null_windows
+from scanner.train.fresh import Fresh, null_windows, temperature
 from scanner.train.run import Progress, histories
 from scanner.train.seeds import Work
 
@@ -47,7 +47,9 @@ def publish_model(
     """
     made = assemble(work)
     if made.spec.classes:
-        made = replace(made, null=null_windows(made.network, made.spec, work, workers, progress))
+        fresh = Fresh(work, workers, progress)
+        spec = replace(made.spec, temperature=temperature(made.network, fresh))
+        made = replace(made, spec=spec, null=null_windows(made.network, spec, fresh))
     recipe = "".join(read_lines(work.simulations.folder / "recipe.toml"))
     draft = work.folder / "model"
     made.save(draft, {"recipe.toml": recipe, "metrics.json": "{}\n", "README.md": ""})
