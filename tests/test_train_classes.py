@@ -85,13 +85,13 @@ def test_the_networks_learn_and_tell_classes(work: Work) -> None:
 
 def test_they_are_calibrated_on_what_was_held_out_and_on_fresh_simulations(work: Work, model: Path) -> None:
     recipe = calibration_recipe(work.simulations.recipe)
-    assert (recipe.seed, recipe.simulations) == (work.simulations.recipe.seed + 4, 40)
+    assert (recipe.seed, recipe.simulations) == (work.simulations.recipe.seed + 4, 20)
     assert not sets.SimulationSet(work.folder / "calibration" / "simulations", recipe).missing()
     told = Told()
     made = list(Fresh(work, alone, told).examples("calibration", recipe, "windows to calibrate on"))
     assert told.stages == [("simulating windows to calibrate on", 0), ("looking", 0)]
     found, held = load(model), list(assemble.held_out(work))
-    assert (len(made), len(held)) == (40, 40)
+    assert (len(made), len(held)) == (20, 40)
     told_of = assemble.tell(found.network, work, held + made)
     surprise = []
     for temperature in (found.spec.temperature * 0.9, found.spec.temperature, found.spec.temperature * 1.1):
@@ -140,8 +140,8 @@ def test_a_large_training_has_no_more_of_them_than_are_of_use(
 ) -> None:
     monkeypatch.setattr(fresh, "MOST", 50)
     assert null_recipe(work.simulations.recipe, load(model).spec).simulations == 50
-    monkeypatch.setattr(fresh, "CALIBRATION", 30)
-    assert calibration_recipe(work.simulations.recipe).simulations == 30
+    monkeypatch.setattr(fresh, "CALIBRATION", 10)
+    assert calibration_recipe(work.simulations.recipe).simulations == 10
 
 
 def test_of_introgression_they_are_those_without_any() -> None:

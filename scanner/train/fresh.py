@@ -23,8 +23,8 @@ from scanner.windows import Float
 
 MOST = 10_000
 """Simulations of the first class: as many as the network was trained on, but no more than these."""
-CALIBRATION, ONE_IN = 4_000, 3
-"""Simulations to calibrate on, beside those that were held out: a third of those trained on, but no more than these."""
+CALIBRATION, ONE_IN = 2_000, 6
+"""Simulations to calibrate on, beside those that were held out: a sixth of those trained on, but no more than these."""
 NULL_SEED, CALIBRATION_SEED = 3, 4
 """Added to the recipe's seed; the next ones after the recipe's are those of evaluations."""
 
