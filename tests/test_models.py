@@ -25,6 +25,7 @@ FEWEST = {
     "introgression": 26_000,
     "introgression-t6": 12_250,
     "sweep": 13_250,
+    "sweep-t7": 7_500,
     "theta-t1": 25_000,
 }
 """Simulations that a network must have been trained on, where these are not 100,000."""
@@ -148,6 +149,23 @@ def test_the_published_setting_of_introgression_is_met() -> None:
     assert overall["network"]["accuracy"] > 0.91
     assert overall["network"]["accuracy"] > overall["boosting"]["accuracy"]
     assert overall["network"]["calibration_error"] < 0.02
+
+
+def test_the_published_setting_of_sweeps_is_met() -> None:
+    """Also that few neutral windows are told to hold a sweep where neutral ones are half as frequent again."""
+    from scanner.network import null
+    from scanner.network.predict import weighed
+    from scanner.network.store import read_contract
+
+    folder = catalogue_folder("models") / "sweep-t7"
+    overall = json.loads((folder / "metrics.json").read_text())["overall"]
+    assert overall["network"]["accuracy"] >= 0.62
+    assert overall["network"]["accuracy"] > overall["boosting"]["accuracy"]
+    spec = read_contract(folder)
+    frequent = np.array([1.5, 1, 1, 1, 1])
+    told = weighed(null.read(folder / "null.npz", spec), spec, frequent / frequent.sum()).argmax(axis=1)
+    here = [number for number, item in enumerate(spec.classes) if item.name in ("sweep_hard", "sweep_soft")]
+    assert np.isin(told, here).mean() <= 0.03
 
 
 def test_the_published_setting_of_demography_is_met() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import HERE, PYTHON, Data, arguments, by_turns, compare, ratio, scan, simulated, verdict
 
 WINDOW, OVERLAP, TARGET = 50_000, 20, 1.2
-THREE, WHOLE = "recombination,sweep,demography", 1.5
+THREE, WHOLE = "recombination,sweep,demography-t5", 1.5
 
 
 def main() -> None:
