@@ -149,6 +149,9 @@ def test_input_replaced(case: Case, server: Server, tmp_path_factory: Any, numbe
     deeds = [[moment, str(case.folder / "new.vcf.gz"), str(case.folder / "input.vcf.gz")]]
     ended = case.scan(deeds=[*deeds, [moment, str(case.folder / "new.tbi"), str(case.folder / "input.vcf.gz.tbi")]])
     assert faults_of_end(ended, limit=FATE["limit"]) == []
+    for new, place in (("new.vcf.gz", "input.vcf.gz"), ("new.tbi", "input.vcf.gz.tbi")):
+        if (case.folder / new).exists():  # the scan was done before its moment came
+            (case.folder / new).replace(case.folder / place)
     again = case.scan()
     if again.code == 0:
         assert made(case.out) == made(fresh.out)

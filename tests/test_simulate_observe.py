@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from scanner.haplotypes import Haplotypes, unpack
 from scanner.simulate.coalescent import Simulation
+from scanner.simulate.observation import Observation
 from scanner.simulate.observe import MAX_MISSING, Observed, observe
 from scanner.simulate.priors import Prior
-from scanner.simulate.recipe import Observation
 
 
 def simulation(sites: int = 600, haplotypes: int = 40, seed: int = 1) -> Simulation:

@@ -12,8 +12,9 @@ from recipes import DEMES, SMALL, changed, recipe
 from scanner.catalogue import catalogue_folder
 from scanner.errors import InputError, UsageError
 from scanner.simulate.kept import overridden
+from scanner.simulate.observation import ALWAYS, Observation
 from scanner.simulate.priors import Prior
-from scanner.simulate.recipe import ALWAYS, HISTORIES, NAME, TASKS, Observation, find_recipe, parse_recipe, read_recipe
+from scanner.simulate.recipe import HISTORIES, NAME, TASKS, find_recipe, parse_recipe, read_recipe
 
 CATALOGUE = sorted(catalogue_folder("models").glob("*/recipe.toml"))
 SIZE = "size = { log_uniform = [500, 2000] }"

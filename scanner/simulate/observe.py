@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scanner.channels.groups import SIDES
 from scanner.haplotypes import Haplotypes, from_alleles
 from scanner.simulate.coalescent import Simulation
-from scanner.simulate.recipe import NOTHING, Observation
+from scanner.simulate.observation import NOTHING, Observation
 
 Alleles = NDArray[np.int8]
 Bools = NDArray[np.bool_]

@@ -15,6 +15,8 @@ from scanner.errors import InputError, UsageError
 from scanner.simulate.fields import Fields
 from scanner.simulate.introgression import MOST, Introgression, read_introgression, read_samples
 from scanner.simulate.introgression import SECTIONS as INTROGRESSION
+from scanner.simulate.observation import SECTIONS as OBSERVATION
+from scanner.simulate.observation import Observation, read_observation
 from scanner.simulate.priors import Prior
 from scanner.simulate.sweeps import SECTIONS, Sweep, read_sweep
 
@@ -29,12 +31,6 @@ HISTORIES = {
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """Names that recipes and models may have."""
 _OPTIONAL = {"scale", "weight", "times", "durations", "reference_size"}
-NOTHING = Prior("choice", (0.0,))
-"""The number 0."""
-ALWAYS = Prior("choice", (1.0,))
-"""The number 1."""
-MASKED_LENGTH = Prior("log_uniform", (200.0, 5000.0))
-"""bp of a stretch that is not callable, unless a recipe says it."""
 MAX_TILE = 65_536
 """Most sites that a network may be trained on at once, ``training.tile``."""
 LEAST_RATE = 1e-15
@@ -89,42 +85,6 @@ class Hotspots:
     spacing: Prior
     width: Prior
     intensity: Prior
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What happens between a genome and the VCF; drawn anew whenever a simulation is looked at.
-
-    Parameters
-    ----------
-    haplotypes
-        Number that is looked at, out of those simulated; None for all.
-    missing
-        Share of genotypes that were not called, of a simulation.
-    error
-        Share of alleles that are read as the other one.
-    switch
-        Probability of a switch of phase between two neighbouring heterozygous sites of a sample.
-    singletons_lost
-        Share of the singletons that were not found.
-    min_maf
-        Sites whose rarer allele is less frequent are left out.
-    unphased
-        For every population, the probability that in a simulation it is not known which chromosome carries the allele
-        of a heterozygote; the number of haplotypes is then even. Empty: always known.
-    masked, masked_length
-        Share of the bp, in stretches of such a length, that are not callable: their sites are not in the file.
-    """
-
-    haplotypes: Prior | None = None
-    missing: Prior = NOTHING
-    error: Prior = NOTHING
-    switch: Prior = NOTHING
-    singletons_lost: Prior = NOTHING
-    min_maf: Prior = NOTHING
-    unphased: tuple[Prior, ...] = ()
-    masked: Prior = NOTHING
-    masked_length: Prior = MASKED_LENGTH
 
 
 @dataclass(frozen=True)
@@ -187,8 +147,7 @@ _SECTIONS: Mapping[str, set[str]] = {
     "mutation": {"rate"},
     "recombination": {"rate", "hotspots"},
     "recombination.hotspots": {"share", "spacing", "width", "intensity"},
-    "observation": {"haplotypes", "missing", "error", "switch", "singletons_lost", "min_maf", "unphased", "masked",
-                    "masked_length"},
+    **OBSERVATION,
     **SECTIONS,
     **INTROGRESSION,
 }  # fmt: skip
@@ -282,7 +241,7 @@ def parse_recipe(text: str, where: str, folder: Path = Path()) -> Recipe:
         mutation_rate=fields.prior(fields.table(table, "mutation"), "mutation.rate", low=LEAST_RATE, high=1e-3),
         recombination_rate=fields.prior(recombination, "recombination.rate", low=LEAST_RATE, high=1e-3),
         hotspots=None if hotspots is None else _hotspots(fields, hotspots),
-        observation=_observation(fields.table(table, "observation", {}), fields, task),
+        observation=read_observation(fields, fields.table(table, "observation", {}), task),
         network=fields.table(table, "network", {}),
         training=fields.table(table, "training", {}),
         sweep=read_sweep(fields, table, task),
@@ -312,36 +271,6 @@ def _hotspots(fields: Fields, table: dict[str, Any]) -> Hotspots:
         fields.prior(table, at + "width", low=1),
         fields.prior(table, at + "intensity", low=1),
     )
-
-
-def _observation(table: dict[str, Any], fields: Fields, task: str) -> Observation:
-    """Read what sequencing does."""
-    found: dict[str, Any] = {}
-    for name in ("missing", "error", "switch", "singletons_lost", "min_maf"):
-        if name in table:
-            found[name] = fields.prior(table, f"observation.{name}", high=0.5 if name == "min_maf" else 1)
-    if "masked" in table:
-        found["masked"] = fields.prior(table, "observation.masked", high=0.9)
-    if "masked_length" in table:
-        found["masked_length"] = fields.prior(table, "observation.masked_length", low=1)
-    if "haplotypes" in table:
-        if task == "introgression":
-            raise InputError(
-                f"{fields.where}: observation.haplotypes is for one population: task 'introgression' draws the sizes "
-                "of both from sample.haplotypes"
-            )
-        found["haplotypes"] = fields.prior(table, "observation.haplotypes", low=2)
-    return Observation(**found, unphased=_unphased(table, fields, task))
-
-
-def _unphased(table: dict[str, Any], fields: Fields, task: str) -> tuple[Prior, ...]:
-    """Read whose phase is not known: true, false, or how often in either of two populations."""
-    path = "observation.unphased"
-    if task != "introgression":
-        return (ALWAYS,) if fields.truth(table, path, False) else ()
-    if not isinstance(table.get("unphased"), list):
-        return (ALWAYS, ALWAYS) if fields.truth(table, path, False) else ()
-    return fields.pair(path, fields.priors(table, path, high=1))
 
 
 def _haplotypes(sample: dict[str, Any], fields: Fields, task: str) -> Prior:
