@@ -10,18 +10,9 @@ from scanner.simulate.fields import Fields
 from scanner.simulate.priors import Prior
 
 SECTIONS = {
-    "observation": {
-        "haplotypes",
-        "missing",
-        "error",
-        "switch",
-        "singletons_lost",
-        "min_maf",
-        "unphased",
-        "masked",
-        "masked_length",
-    },
-}
+    "observation": {"haplotypes", "missing", "error", "switch", "singletons_lost", "min_maf", "unphased", "masked",
+                    "masked_length"},
+}  # fmt: skip
 """Tables of a recipe, and their fields."""
 NOTHING = Prior("choice", (0.0,))
 """The number 0."""

@@ -142,11 +142,7 @@ def digest(recipe: Recipe) -> str:
 def _identity(recipe: Recipe) -> dict[str, Any]:
     """List all that decides the simulations."""
     plain = asdict(replace(recipe, name="", network={}, training={}))
-    for name in (
-        "observation",
-        "simulations",
-        "alignment",
-    ):  # a longer set of the same seed begins with the shorter one
+    for name in ("observation", "simulations", "alignment"):  # a longer set of one seed begins with the shorter one
         del plain[name]
     for history in plain["histories"]:
         history["texts"].pop("file", None)  # what it holds is there too, and it may lie elsewhere tomorrow

@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from scanner.network.predict import calibrated
 from scanner.network.spec import Spec
 from scanner.simulate.recipe import Recipe
-from scanner.simulate.sets import SimulationSet, make
-from scanner.train.assemble import best_temperature, held_out, tell
+from scanner.simulate.sets import SimulationSet
+from scanner.train.assemble import Told, best_temperature, tell
 from scanner.train.examples import Example
-from scanner.train.looks import plan_looks, prepare, read
-from scanner.train.run import Progress, Workers, run_tasks
+from scanner.train.looks import plan_looks, read
+from scanner.train.run import Progress, Workers, see, simulate
 from scanner.train.seeds import Work
 from scanner.windows import Float
 
@@ -51,23 +53,21 @@ class Fresh:
         """Look at the simulations of a recipe, which are made where they are not there: in ``name``."""
         folder = self.work.folder / name
         simulations = SimulationSet(folder / "simulations", recipe)
-        missing = simulations.missing()
-        self.progress.start(f"simulating {what}", sum(task.records for task in missing))
-        run_tasks(make, missing, self.workers, self.progress)
+        simulate(simulations, self.workers, self.progress, f"simulating {what}")
         looks = plan_looks(simulations, self.work.options.how, folder / "examples", 1)
-        unseen = [look for look in looks if look.store.facts(look.name) is None]
-        self.progress.start("looking", sum(look.records for look in unseen))
-        run_tasks(prepare, unseen, self.workers, self.progress)
+        see(looks, self.workers, self.progress)
         return chain.from_iterable(map(read, looks))
 
 
-def temperature(network: Any, fresh: Fresh) -> float:
+def temperature(network: Any, held_out: Told, fresh: Fresh) -> float:
     """Calibrate a network: on the simulations that were held out, which are often few, and on fresh ones.
 
     Parameters
     ----------
     network
         An ensemble.
+    held_out
+        What it says of the former.
     fresh
         Makes them.
 
@@ -76,8 +76,9 @@ def temperature(network: Any, fresh: Fresh) -> float:
     As `scanner.train.assemble.best_temperature` finds it.
     """
     recipe = calibration_recipe(fresh.work.simulations.recipe)
-    made = fresh.examples("calibration", recipe, "windows to calibrate on")
-    return best_temperature(tell(network, fresh.work, chain(held_out(fresh.work), made)))
+    told = tell(network, fresh.work, fresh.examples("calibration", recipe, "windows to calibrate on"))
+    raw, targets = ([getattr(each, name) for each in (held_out, told)] for name in ("raw", "targets"))
+    return best_temperature(Told(np.concatenate(raw), np.concatenate(targets), {}))
 
 
 def calibration_recipe(recipe: Recipe) -> Recipe:

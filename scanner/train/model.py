@@ -16,7 +16,7 @@ from scanner.evaluate.run import NETWORK, Evaluation
 from scanner.files import read_lines
 from scanner.network.fit import Epoch
 from scanner.network.spec import Spec
-from scanner.train.assemble import Predicted, assemble
+from scanner.train.assemble import Predicted, Told, assemble
 from scanner.train.card import class_figures, figures, write_card
 from scanner.train.fresh import Fresh, null_windows, temperature
 from scanner.train.run import Progress, histories
@@ -46,9 +46,9 @@ def publish_model(
     What the evaluation gave, as text.
     """
     made = assemble(work)
-    if made.spec.classes:
+    if isinstance(made.held_out, Told):  # it tells classes
         fresh = Fresh(work, workers, progress)
-        spec = replace(made.spec, temperature=temperature(made.network, fresh))
+        spec = replace(made.spec, temperature=temperature(made.network, made.held_out, fresh))
         made = replace(made, spec=spec, null=null_windows(made.network, spec, fresh))
     recipe = "".join(read_lines(work.simulations.folder / "recipe.toml"))
     draft = work.folder / "model"

@@ -12,7 +12,7 @@ from scanner.errors import RunError
 from scanner.network.fit import Epoch, read_history
 from scanner.simulate import sets
 from scanner.simulate.recipe import read_recipe
-from scanner.train.looks import prepare
+from scanner.train.looks import Look, prepare
 from scanner.train.options import training_options
 from scanner.train.seeds import Seed, Work, train_seed
 from scanner.workers import Mapper, available_threads
@@ -58,12 +58,8 @@ def train(recipe: Path, work: Path, workers: Workers, progress: Progress, simula
     held = sets.open_set(recipe, work / "simulations" if simulations is None else simulations)
     found = Work(held, work)
     _ = found.held_out  # or hours are spent simulating
-    missing = held.missing()
-    progress.start("simulating", sum(task.records for task in missing))
-    run_tasks(sets.make, missing, workers, progress)
-    looks = [look for look in found.looks() if look.store.facts(look.name) is None]
-    progress.start("looking", sum(look.records for look in looks))
-    run_tasks(prepare, looks, workers, progress)
+    simulate(held, workers, progress)
+    see(found.looks(), workers, progress)
     count = found.options.seeds
     seeds = [Seed(found, number, max(1, available_threads() // count)) for number in range(1, count + 1)]
     progress.start("training", count * found.options.schedule.epochs)
@@ -76,6 +72,20 @@ def train(recipe: Path, work: Path, workers: Workers, progress: Progress, simula
 def histories(work: Work) -> list[list[Epoch]]:
     """Read what every pass of every network gave."""
     return [read_history(work.seed_folder(seed)) for seed in range(1, work.options.seeds + 1)]
+
+
+def simulate(held: sets.SimulationSet, workers: Workers, progress: Progress, stage: str = "simulating") -> None:
+    """Make the simulations that are missing."""
+    missing = held.missing()
+    progress.start(stage, sum(task.records for task in missing))
+    run_tasks(sets.make, missing, workers, progress)
+
+
+def see(looks: Sequence[Look], workers: Workers, progress: Progress) -> None:
+    """Take the looks that are missing."""
+    missing = [look for look in looks if look.store.facts(look.name) is None]
+    progress.start("looking", sum(look.records for look in missing))
+    run_tasks(prepare, missing, workers, progress)
 
 
 def run_tasks(function: Callable[[Any], int], tasks: Sequence[Any], workers: Workers, progress: Progress) -> None:
