@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.channels.groups import GroupEncoding, encode_group
+from scanner.channels.groups import GroupEncoding, encode_group, from_other_end
 from scanner.channels.windows import window_extras, window_summaries
 from scanner.compute import Done, Job, part_name
 from scanner.errors import InputError
+from scanner.haplotypes import Haplotypes
 from scanner.network import backend, reference, store
 from scanner.network.predict import Predictor, combine, interval, probabilities
 from scanner.network.spec import Spec
@@ -178,6 +179,13 @@ class _Tool:
         """The network's contract."""
         return self.predictor.spec
 
+    def features(
+        self, positions: Int, group: Sequence[Haplotypes], polarised: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Give the channels of used sites, and their features."""
+        values = encode_group(positions, group, self.how, polarised).values
+        return values, self.predictor.features(values)
+
 
 def _tool(network: Network, device: str) -> _Tool:
     """Load a network, once a process."""
@@ -221,6 +229,7 @@ class _Parts:
 class _Stretch:
     """What a network sees of a group around a part: the panel, and the used sites of it with their features.
 
+    ``back`` holds the features of the sites read from the other end, hence in reverse; None where that is not done.
     ``prior`` holds the probabilities of its classes before anything is seen; None where it predicts values.
     """
 
@@ -228,6 +237,7 @@ class _Stretch:
     positions: Int
     values: NDArray[np.float32]
     features: NDArray[np.float32]
+    back: NDArray[np.float32] | None = None
     prior: Float | None = None
 
     @classmethod
@@ -237,9 +247,19 @@ class _Stretch:
         used = panel.used(tool.how)
         first, last = np.searchsorted(used.positions, (low, high))
         near = used.take(slice(max(0, int(first) - tool.flank), int(last) + tool.flank))
-        encoded = encode_group(near.positions, near.haplotypes(), tool.how, near.polarised)
+        sites = near.positions, near.haplotypes(), near.polarised
+        values, features = tool.features(*sites)
+        back = tool.features(*from_other_end(*sites))[1] if tool.spec.both_ends else None
         prior = np.array(task.job.networks.priors[key[0]]) if tool.spec.classes else None
-        return cls(panel, near.positions, encoded.values, tool.predictor.features(encoded.values), prior)
+        return cls(panel, near.positions, values, features, back, prior)
+
+    def windows(self, predictor: Predictor, start: Int, end: Int, extras: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Predict for windows: (windows, members, numbers); from both ends there are twice as many members."""
+        raw = predictor.windows(self.features, self.positions, start, end, extras)
+        if self.back is None:
+            return raw
+        back = predictor.windows(self.back, -1 - self.positions[::-1], -end, -start, extras)
+        return np.concatenate([raw, back], axis=1)
 
 
 def _context(tool: _Tool, start: Int, end: Int) -> tuple[Int, Int]:
@@ -287,7 +307,7 @@ def _predict(
     start, end = _context(tool, start, end)
     first, last = np.searchsorted(stretch.positions, start), np.searchsorted(stretch.positions, end)
     extras = window_extras(stretch.panel.size, start, end, last - first)
-    raw = tool.predictor.windows(stretch.features, stretch.positions, start, end, extras)
+    raw = stretch.windows(tool.predictor, start, end, extras)
     far = reference.score(tool.reference, window_summaries(stretch.values, first, last, extras))
     cut = (start < task.bounds[0]) | (end > task.bounds[1])  # no window of the training lacks a side
     missing: Missing = [(floor == reason, reason) for floor in floors for reason in Reason if reason]

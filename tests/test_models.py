@@ -135,6 +135,9 @@ def test_the_published_setting_is_met_beside_ldhat() -> None:
     for row in rows:
         assert row["network"] < row["LDhat"]
     assert np.isfinite([row["network"] for row in rows]).all()
+    overall = metrics["overall"]["network"]
+    assert overall["r2"] >= 0.975
+    assert overall["ln_rmse"] <= 0.255
 
 
 def test_the_published_setting_of_theta_is_met() -> None:

@@ -186,12 +186,17 @@ floats = st.floats(-1e12, 1e12, allow_nan=False)
 
 @settings(max_examples=80, deadline=None)
 @given(
-    title=texts.filter(lambda text: len(text) <= 75 and text.isprintable()), mean=floats, seed=st.integers(0, 2**63 - 1)
+    title=texts.filter(lambda text: len(text) <= 75 and text.isprintable()),
+    mean=floats,
+    seed=st.integers(0, 2**63 - 1),
+    both=st.booleans(),
 )
-def test_specifications_are_read_as_written(tmp_path_factory: Any, title: str, mean: float, seed: int) -> None:
+def test_specifications_are_read_as_written(
+    tmp_path_factory: Any, title: str, mean: float, seed: int, both: bool
+) -> None:
     sums = dict.fromkeys(store.SUMMED, "0" * 64)
     output = Output("a", "", "ln", mean, 2.0, 1.0)
-    spec = small_network.spec((seed,), title=title, outputs=(output,), ranges={}).with_files(sums)
+    spec = small_network.spec((seed,), title=title, outputs=(output,), ranges={}, both_ends=both).with_files(sums)
     path = tmp_path_factory.mktemp("spec") / "spec.toml"
     path.write_text(to_toml(spec), encoding="utf-8")
     assert read_spec(path, store.SUMMED) == spec
@@ -219,7 +224,7 @@ NAME = "a name of up to 40 small letters, digits, _ and -"
         ("format = 1\n", "", "the format is None, and this popscan reads 1: use a newer popscan"),
         ("format = 1", "format =", "cannot be read: Invalid value"),
         ("licence = ", "license = ", "the field licence is missing"),
-        ("format = 1", "format = 1\ncolour = 3", "unknown field colour; there is classes, context"),
+        ("format = 1", "format = 1\ncolour = 3", "unknown field colour; there is both_ends, classes"),
         ('unit = "per', 'color = 1\nunit = "per', "unknown field outputs[0].color; there is"),
         ("scale = 0.5\n", "", "the field outputs[0].scale is missing"),
         ('id = "small-one"', 'id = "../../small"', f"id must be {NAME}"),
@@ -244,6 +249,7 @@ NAME = "a name of up to 40 small letters, digits, _ and -"
         ("scale = 0.5", "scale = 0", "outputs[0].scale must be a number above 0"),
         ("interval = 1.7", f"interval = 1{'0' * 400}", "outputs[0].interval must be a number above 0"),
         ("context = 1", "context = 2", "context must be an odd whole number from 1 to 255"),
+        ("temperature = 1.0", "temperature = 1.0\nboth_ends = 1", "both_ends must be true or false"),
         ("temperature = 1.0", "temperature = 0", "temperature must be a number above 0"),
         ("classes = []", 'classes = ["a"]', "classes must be a list of at most 100 tables"),
         ("classes = []", "classes = [{name = 'a', share = 1.0}]", "classes[0].share must be a number between 0 and 1"),

@@ -23,6 +23,7 @@ from scanner.channels.encoding import REACH, encode
 from scanner.channels.windows import window_extras, window_summaries
 from scanner.cli import report
 from scanner.errors import InputError, UsageError
+from scanner.haplotypes import from_alleles
 from scanner.network import reference
 from scanner.network.spec import Output, to_toml
 from scanner.networks import Network, arrange, read_networks
@@ -120,9 +121,18 @@ load_once = functools.cache(store.load)
 
 
 def naive_site_channels(
-    simulated: Simulated, model: Path, population: str, kept: list[int] | None = None, how: str = "folded-2"
+    simulated: Simulated,
+    model: Path,
+    population: str,
+    kept: list[int] | None = None,
+    how: str = "folded-2",
+    *,
+    mirrored: bool = False,
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """Encode a whole contig: number of haplotypes, positions of used sites, and their channels."""
+    """Encode a whole contig: number of haplotypes, positions of used sites, and their channels.
+
+    ``mirrored``: of the contig written down from its end to its start, without missing genotypes.
+    """
     source = vcf.open_source(simulated.vcf, fallback=simulated.vcf.parent)
     selection = select(source.samples, simulated.populations, None)
     members = selection.populations[population]
@@ -132,6 +142,10 @@ def naive_site_channels(
     loaded = load_once(model)
     network = Network(model, loaded.spec, loaded.digest)
     assert network.encoding.name == how
+    if mirrored:
+        alleles, positions = block.populations[0].alleles()[::-1], simulated.length - 1 - block.positions[::-1]
+        encoded = encode(positions, from_alleles("", alleles, ploidy=1), network.encoding)
+        return alleles.shape[1], positions[encoded.sites], encoded.values
     encoded = encode(block.positions, block.populations[0], network.encoding, block.polarised)
     return block.populations[0].size, block.positions[encoded.sites], encoded.values
 
@@ -188,6 +202,40 @@ def test_values_at_sites_are_those_of_windows_around_them(simulated: Simulated, 
         some = np.isfinite(found[:, 0])
         np.testing.assert_array_equal(at[some], whole.positions)
         np.testing.assert_allclose(np.log10(found[some]), np.log10(expected[:, :3]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("records", [100_000, 400])
+def test_windows_are_read_from_both_ends(
+    simulated: Simulated, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, records: int
+) -> None:
+    """All members speak of the contig, and of the contig written down backwards."""
+    both = models / "both"
+    if not both.exists():
+        save(both, both_ends=True)
+    in_parts(monkeypatch, records)
+    scanned(simulated.vcf, "-p", simulated.populations, "--models", both, *BARE, "--out", tmp_path / "out")
+    table = read_table(tmp_path / "out" / "windows.tsv.gz")
+    windows = sliding(Region(simulated.contig, 0, simulated.length), 5_000, 2_500)
+    loaded = load_once(both)
+    predictor = Predictor(loaded, 2048)
+    for population in "AB":
+        raw = []
+        for mirrored in (False, True):
+            size, positions, values = naive_site_channels(simulated, both, population, mirrored=mirrored)
+            start, end = windows.start, windows.end
+            if mirrored:
+                start, end = simulated.length - end, simulated.length - start
+            sites = np.searchsorted(positions, end) - np.searchsorted(positions, start)
+            extras = window_extras(size, start, end, sites)
+            raw.append(predictor.windows(predictor.features(values), positions, start, end, extras))
+        expected = interval(*combine(np.concatenate(raw, axis=1), loaded.spec), loaded.spec)
+        alone = interval(*combine(raw[0], loaded.spec), loaded.spec)
+        for score, values, other in zip(VALUES, expected, alone, strict=True):
+            found = table.values(f"{score}.{population}")
+            some = np.isfinite(found)
+            assert some.sum() > 30
+            np.testing.assert_allclose(np.log10(found[some]), np.log10(values[some, 0]), rtol=1e-5)
+            assert np.abs(np.log10(found[some] / other[some, 0])).max() > 1e-3
 
 
 @pytest.mark.parametrize("records", [1_000, 100])

@@ -16,9 +16,11 @@ from tiny_training import RECIPE, Told, trained
 from scanner.errors import InputError, RunError
 from scanner.network import fit as fitting
 from scanner.network.fit import Epoch, Schedule, fit, rate_at
+from scanner.network.predict import combine
 from scanner.network.store import check_golden, load
 from scanner.train import card, seeds
-from scanner.train.assemble import INTERVAL, Predicted, assemble, interval_scale
+from scanner.train.assemble import INTERVAL, Predicted, assemble, held_out, interval_scale, tell
+from scanner.train.examples import look, sights
 from scanner.train.figures import learning_curves
 from scanner.train.run import _check_learned, histories, train
 from scanner.train.seeds import Seed, Work
@@ -37,6 +39,36 @@ def test_the_networks_learn(work: Work) -> None:
     error = np.sqrt(np.mean((made.held_out.mean - made.held_out.targets) ** 2))
     assert error < 0.7 * made.held_out.targets.std()
     assert [len(history) for history in histories(work)] == [6, 6]
+
+
+def test_from_both_ends_every_member_speaks_twice(work: Work) -> None:
+    """Of the same windows, in the same order: those of an example stand the other way round where they are read so."""
+    recipe = work.simulations.recipe
+    both = Work(
+        replace(work.simulations, recipe=replace(recipe, network={**recipe.network, "both_ends": True})), work.folder
+    )
+    once, twice = assemble(work), assemble(both)
+    assert (once.spec.reads, twice.spec.reads) == ("one population, phased", "one population, phased, from both ends")
+    alone, joined = (tell(once.network, each, held_out(each)) for each in (work, both))
+    np.testing.assert_array_equal(joined.targets, alone.targets)
+    assert {name: values.tolist() for name, values in joined.facts.items()} == {
+        name: values.tolist() for name, values in alone.facts.items()
+    }
+    assert joined.raw.shape == (len(alone.raw), 4, 2)
+    np.testing.assert_allclose(joined.raw[:, :2], alone.raw, atol=0.05)  # examples on disk have half precision
+    errors = alone.raw[:, :, 0].mean(axis=1) - joined.raw[:, 2:, 0].mean(axis=1)
+    assert 0 < np.abs(errors).mean() < 0.3 * joined.raw[:, 2:, 0].std()
+    backwards = (
+        one.mirrored()
+        for look in work.validation_looks()
+        for one in sights(work.simulations, look.shard, look.how, [1, 0])
+    )
+    told = tell(once.network, work, (look(sight, work.options.how) for sight in backwards))
+    sizes = np.cumsum([len(example.first) for example in held_out(work)])[:-1]
+    expected = np.concatenate([part[::-1] for part in np.split(told.raw, sizes)])
+    np.testing.assert_allclose(joined.raw[:, 2:], expected, atol=1e-5)
+    mean, _ = combine(joined.raw, twice.spec)
+    np.testing.assert_allclose(twice.held_out.mean, mean)
 
 
 def test_nothing_is_done_twice(work: Work) -> None:

@@ -10,12 +10,14 @@ import pytest
 from tiny_training import RECIPE
 
 from scanner.channels.encoding import encode
+from scanner.channels.windows import window_parts
 from scanner.errors import InputError
+from scanner.haplotypes import from_alleles
 from scanner.simulate.coalescent import Simulation, simulate_one
 from scanner.simulate.observe import observe
 from scanner.simulate.recipe import Recipe, parse_recipe
 from scanner.simulate.sets import complete, open_set
-from scanner.train.examples import GAP, TILE, Example, View, batches, look, see, view
+from scanner.train.examples import GAP, TILE, Example, View, batches, look, see, view, views
 from scanner.train.looks import plan_looks, prepare, read
 from scanner.train.options import training_options
 
@@ -62,6 +64,36 @@ def test_an_example_holds_the_channels_of_its_windows(index: int) -> None:
         assert example.facts["length"][number] == end - start
     assert (sight.start[1:] == sight.end[:-1]).all()
     assert 0 <= sight.start[0] < sight.end[-1] <= simulation.length
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_from_the_other_end_the_same_windows_are_seen(index: int) -> None:
+    """As if the simulation had been mirrored: its first window is the last one, and channels that look aside differ."""
+    made = recipe(("windows = { uniform = [10000, 30000] }", "windows = 7500\nwindows_per_simulation = 4"))
+    how = view(made, flank=FLANK, windows=WINDOWS)
+    simulation = simulate_one(made, index)
+    sight = see(simulation, made, how, np.random.default_rng(index))
+    assert sight is not None
+    found, back = views(sight, how, both_ends=True)
+    np.testing.assert_array_equal(found.values, look(sight, how).values)
+    (alone,) = views(sight, how, both_ends=False)
+    np.testing.assert_array_equal(found.values, alone.values)
+    seen = observe(simulation, made.observation, np.random.default_rng(index))
+    alleles = seen.haplotypes.alleles()[::-1]
+    positions = simulation.length - 1 - seen.positions[::-1]
+    whole = encode(positions, from_alleles("", alleles, ploidy=1), how.encoding)
+    used = positions[whole.sites]
+    for number, (start, end) in enumerate(zip(sight.start[::-1], sight.end[::-1], strict=True)):
+        low, high = simulation.length - end, simulation.length - start
+        rows = slice(back.first[number], back.last[number])
+        inside = (used >= low) & (used < high)
+        np.testing.assert_array_equal(back.values[rows], whole.values[inside])
+        np.testing.assert_array_equal(back.part[rows], window_parts(used[inside], low, high, how.parts))
+    np.testing.assert_array_equal(back.extras, found.extras[::-1])
+    np.testing.assert_array_equal(back.targets, found.targets[::-1])
+    for name, values in found.facts.items():
+        np.testing.assert_array_equal(back.facts[name], values[::-1])
+    assert not np.allclose(back.summaries(), found.summaries()[::-1], atol=1e-3)
 
 
 def test_flanks_are_the_neighbouring_sites() -> None:
@@ -159,6 +191,7 @@ def test_looks_come_back_as_they_were_made(tmp_path: Path) -> None:
     [
         ("width = 8", "width = 2", "network.width must be a whole number from 4 to 256, not 2"),
         ("width = 8", "depth = 8", "unknown field network.depth"),
+        ("width = 8", "both_ends = 1", "network.both_ends must be true or false, not 1"),
         ("epochs = 6", "epochs = 0", "training.epochs must be a whole number from 1"),
         ("epochs = 6", "epochen = 6", "unknown field training.epochen"),
         ("dilations = [1, 2]", "dilations = [0]", "network.dilations must be whole numbers from 1 to 64"),

@@ -69,6 +69,37 @@ def used_group_sites(group: Sequence[Haplotypes], how: GroupEncoding, polarised:
     return used_sites(population, how, polarised)
 
 
+def from_other_end(
+    positions: Int, group: Sequence[Haplotypes], polarised: Bools | None = None
+) -> tuple[Int, list[Haplotypes], Bools | None]:
+    """Read sites from the other end: what was at bp p comes to -1 - p, and a window [start, end) to [-end, -start).
+
+    The channels of what comes out are other measurements of the same sites: linkage, for one, is measured with the
+    sites to the right.
+
+    Parameters
+    ----------
+    positions
+        (sites,) int64, bp, 0-based, strictly increasing.
+    group, polarised
+        As `used_group_sites` takes them.
+
+    Examples
+    --------
+    >>> from scanner.haplotypes import from_alleles
+    >>> one = from_alleles("A", np.array([[0, 1], [0, 0]], np.int8))
+    >>> positions, (other,), _ = from_other_end(np.array([2, 9]), [one])
+    >>> positions.tolist(), other.alleles().tolist()
+    ([-10, -3], [[0, 0], [0, 1]])
+    """
+    order = np.arange(len(positions))[::-1]
+    return (
+        -1 - positions[order],
+        [population.take(order) for population in group],
+        None if polarised is None else polarised[order],
+    )
+
+
 def encode_group(
     positions: Int, group: Sequence[Haplotypes], how: GroupEncoding, polarised: Bools | None = None
 ) -> Encoded:

@@ -11,7 +11,8 @@ from scanner.alignment import Aligned
 from scanner.errors import UsageError
 from scanner.evaluate import alignment, pair_summaries, summaries
 from scanner.simulate.sets import SHARD, SimulationSet
-from scanner.train.examples import Example, Sight, View, joined_facts, look, sights
+from scanner.train.examples import Example, Sight, View, joined_facts, sights, views
+from scanner.train.options import training_options
 from scanner.train.run import Progress
 from scanner.train.targets import TARGETS
 from scanner.workers import Mapper
@@ -61,14 +62,14 @@ class Task:
 def look_at(task: Task) -> tuple[int, Seen]:
     """Look at one shard; give its number too."""
     held = list(sights(task.simulations, task.shard, task.how, list(task.key)))
-    target = TARGETS[task.how.target]
+    target, both = TARGETS[task.how.target], training_options(task.simulations.recipe).both_ends
     width = parts_of(task.how) * len(summary_names(task.how))
     return task.shard, Seen(
         np.concatenate([np.empty((0, target.columns)), *(sight.targets for sight in held)]),
         joined_facts([sight.facts for sight in held], [len(sight.targets) for sight in held]),
         np.concatenate([np.empty((0, width), np.float32), *(_summarise(sight, task.how) for sight in held)]),
         [one for sight in held for one in alignment.windows_of(sight, task.alignments)] if task.alignments else [],
-        [look(sight, task.how) for sight in held] if task.examples else [],
+        [one for sight in held for one in views(sight, task.how, both_ends=both)] if task.examples else [],
     )
 
 

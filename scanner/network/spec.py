@@ -104,6 +104,8 @@ class Spec:
         What it tells apart, the first of which is that there is nothing; none where it predicts values.
     temperature
         What logarithms of probabilities are divided by, so that they are calibrated.
+    both_ends
+        It reads every window from both ends, and all that its members say is joined.
     files
         SHA-256 of the files that decide what it predicts, by name; filled in when it is saved.
     """
@@ -125,11 +127,16 @@ class Spec:
     context: int = 1
     classes: tuple[Class, ...] = ()
     temperature: float = 1.0
+    both_ends: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reads(self) -> str:
-        """What samples it reads, in words."""
+        """What it reads, in words."""
+        return self._samples + (", from both ends" if self.both_ends else "")
+
+    @property
+    def _samples(self) -> str:
         if self.populations == 1:
             return "one population, phased"
         loose = [side for side in ("first", "second") if self.ranges.get(f"unphased_{side}", (0.0, 0.0))[1] > 0]
@@ -169,8 +176,8 @@ def read_spec(path: Path, names: tuple[str, ...]) -> Spec:
 
 def to_toml(spec: Spec) -> str:
     """Write a specification as TOML: equal specifications give equal text."""
-    entry: dict[str, Any] = {"format": FORMAT, **asdict(spec)}
-    return _toml(entry)
+    entry = {"format": FORMAT, **asdict(spec)}
+    return _toml({name: value for name, value in entry.items() if name not in _OPTIONAL or value != _OPTIONAL[name]})
 
 
 def check_spec(spec: Spec, where: Path, names: tuple[str, ...]) -> None:
@@ -188,6 +195,7 @@ def check_spec(spec: Spec, where: Path, names: tuple[str, ...]) -> None:
 
 def _parse(path: Path, entry: dict[str, Any], names: tuple[str, ...]) -> Spec:
     """Turn a table into a specification, with every field checked."""
+    entry = {**_OPTIONAL, **entry}
     _check_fields(path, entry, {item.name for item in fields(Spec)}, "")
     _check_each(path, entry, _FIELDS, "")
     outputs = tuple(Output(**row) for row in _rows(path, entry, "outputs", Output, _OUTPUT_FIELDS))
@@ -211,6 +219,7 @@ def _parse(path: Path, entry: dict[str, Any], names: tuple[str, ...]) -> Spec:
         context=entry["context"],
         classes=classes,
         temperature=float(entry["temperature"]),
+        both_ends=entry["both_ends"],
         files=entry["files"],
     )
 
@@ -289,6 +298,8 @@ def _table(item: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and len(value) <= 100 and all(map(item, value.values()))
 
 
+_OPTIONAL: dict[str, Any] = {"both_ends": False}
+"""Fields that are not written where they say no more than this."""
 _NAME = "a name of up to 40 small letters, digits, _ and -"
 _FIELDS: dict[str, Rule] = {
     "id": (_name, _NAME),
@@ -303,6 +314,7 @@ _FIELDS: dict[str, Rule] = {
     "classes": (_tables, "a list of at most 100 tables"),
     "context": (lambda value: _whole(1, 255)[0](value) and value % 2 == 1, "an odd whole number from 1 to 255"),
     "temperature": (lambda value: _number(value) and value > 0, "a number above 0"),
+    "both_ends": (lambda value: isinstance(value, bool), "true or false"),
     "window": (lambda value: _is_pair(value) and value[0] >= 1, "[shortest, longest] in bp"),
     "ranges": (
         lambda value: _table(_is_pair)(value) and all(map(_name, value)),
@@ -350,9 +362,9 @@ def _holds_tables(value: object) -> bool:
 
 
 def _value(value: object) -> str:
-    """Write a text, a number or a list. What JSON writes of texts TOML reads, but for one control character."""
+    """Write a value or a list of values. What JSON writes of texts TOML reads, but for one control character."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return repr(value)
+    return json.dumps(value) if isinstance(value, bool) else repr(value)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,11 @@ def predict(network: Any, spec: Spec, work: Work, found: Iterable[Example]) -> P
 
 
 def tell(network: Any, work: Work, found: Iterable[Example]) -> Told:
-    """Compute the outputs of an ensemble for the windows of examples; see `predict`."""
+    """Compute the outputs of an ensemble for the windows of examples; see `predict`.
+
+    Where the recipe asks for both ends, every other example is the one before it from the other end, as
+    `scanner.train.examples.views` gives them; each member then has two outputs for a window.
+    """
     targets: list[Float] = []
     facts: list[Mapping[str, Float]] = []
 
@@ -104,8 +108,16 @@ def tell(network: Any, work: Work, found: Iterable[Example]) -> Told:
             yield example
 
     raw = [evaluate(network, batch.inputs)[batch.weights > 0] for batch in work.pack(iter(noted()))]
-    joined = joined_facts(facts, [len(truth) for truth in targets])
-    return Told(np.concatenate(raw), np.concatenate(targets), joined)
+    sizes = [len(truth) for truth in targets]
+    if work.options.both_ends:
+        raw, targets, facts, sizes = [_side_by_side(np.concatenate(raw), sizes)], targets[::2], facts[::2], sizes[::2]
+    return Told(np.concatenate(raw), np.concatenate(targets), joined_facts(facts, sizes))
+
+
+def _side_by_side(raw: Single, sizes: Sequence[int]) -> Single:
+    """Put what is said of windows from either end side by side: (windows, 2 x members, numbers)."""
+    ends = np.split(raw, np.cumsum(sizes)[:-1])
+    return np.concatenate([np.concatenate(ends[::2]), np.concatenate([end[::-1] for end in ends[1::2]])], axis=1)
 
 
 def best_temperature(told: Told) -> float:
@@ -190,7 +202,7 @@ def assemble(work: Work) -> Assembled:
 
 def held_out(work: Work) -> Iterator[Example]:
     """Read the examples that took no part in the training."""
-    return chain.from_iterable(map(read, work.validation_looks()))
+    return work.told(work.validation_looks())
 
 
 @dataclass(frozen=True)
@@ -225,6 +237,7 @@ def _draft(work: Work, known: _Known) -> Spec:
         versions=versions(),
         licence=LICENCE,
         context=context,
+        both_ends=options.both_ends,
         classes=tuple(map(Class, target.classes, known.targets.mean(axis=0).tolist())) if target.classes else (),
     )
 

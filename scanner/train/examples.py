@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.channels.groups import SIDES, GroupEncoding, encode_group, group_encoding, used_group_sites
+from scanner.channels.groups import SIDES, GroupEncoding, encode_group, from_other_end, group_encoding, used_group_sites
 from scanner.channels.windows import window_extras, window_parts, window_summaries
 from scanner.errors import InputError
 from scanner.haplotypes import Haplotypes
@@ -195,6 +195,17 @@ class Sight:
     targets: Float
     facts: Mapping[str, Float]
 
+    def mirrored(self) -> Sight:
+        """Give the same windows read from the other end: the last one is the first."""
+        positions, group, _ = from_other_end(self.seen.positions, self.seen.populations)
+        return Sight(
+            Observed(positions, tuple(group)),
+            -self.end[::-1],
+            -self.start[::-1],
+            self.targets[::-1],
+            {name: values[::-1] for name, values in self.facts.items()},
+        )
+
 
 def see(simulation: Simulation, recipe: Recipe, how: View, rng: np.random.Generator) -> Sight | None:
     """Sequence one simulation and lay windows on it; None where no window has used sites enough."""
@@ -248,6 +259,11 @@ def look(sight: Sight, how: View) -> Example:
         targets=sight.targets,
         facts=sight.facts,
     )
+
+
+def views(sight: Sight, how: View, *, both_ends: bool) -> list[Example]:
+    """Turn what is seen of one simulation into channels: once, or from one end and from the other."""
+    return [look(each, how) for each in ([sight, sight.mirrored()] if both_ends else [sight])]
 
 
 def sights(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from scanner.simulate.recipe import Recipe
 from scanner.simulate.sets import SimulationSet
 from scanner.train.assemble import Told, best_temperature, tell
 from scanner.train.examples import Example
-from scanner.train.looks import plan_looks, read
+from scanner.train.looks import plan_looks
 from scanner.train.run import Progress, Workers, see, simulate
 from scanner.train.seeds import Work
 from scanner.windows import Float
@@ -56,7 +55,7 @@ class Fresh:
         simulate(simulations, self.workers, self.progress, f"simulating {what}")
         looks = plan_looks(simulations, self.work.options.how, folder / "examples", 1)
         see(looks, self.workers, self.progress)
-        return chain.from_iterable(map(read, looks))
+        return self.work.told(looks)
 
 
 def temperature(network: Any, held_out: Told, fresh: Fresh) -> float:

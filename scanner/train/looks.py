@@ -15,7 +15,7 @@ from scanner.errors import InputError
 from scanner.parts import PartStore
 from scanner.simulate import sets
 from scanner.simulate.sets import SimulationSet
-from scanner.train.examples import Example, View, look, sights
+from scanner.train.examples import Example, Sight, View, look, sights, views
 
 FORMAT = 3
 
@@ -69,8 +69,7 @@ def plan_looks(simulations: SimulationSet, how: View, folder: Path, number: int)
 def prepare(one: Look) -> int:
     """Make the examples of one look and commit them, where that is not done; give the number of simulations."""
     if one.store.facts(one.name) is None:
-        seen = sights(one.simulations, one.shard, one.how, [1, one.number], mirrored=one.mirrored)
-        found = [look(sight, one.how) for sight in seen]
+        found = [look(sight, one.how) for sight in _sights(one)]
         if not found:
             raise InputError(f"{one.simulations.folder}: no simulation has a window with {one.how.min_sites} sites")
         one.store.save(one.name, _packed(found), {"examples": len(found)})
@@ -95,6 +94,17 @@ def read(one: Look) -> Iterator[Example]:
             dict(zip(names, held["facts"][:, of_windows], strict=True)),
         )
         row, window = row + sites, window + count
+
+
+def read_both_ends(one: Look) -> Iterator[Example]:
+    """Look again, from both ends: every example of `read` is followed by the same windows from the other end."""
+    for sight in _sights(one):
+        yield from views(sight, one.how, both_ends=True)
+
+
+def _sights(one: Look) -> Iterator[Sight]:
+    """See the simulations of one look."""
+    return sights(one.simulations, one.shard, one.how, [1, one.number], mirrored=one.mirrored)
 
 
 def _packed(found: list[Example]) -> dict[str, NDArray[Any]]:

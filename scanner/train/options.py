@@ -14,7 +14,7 @@ from scanner.simulate.recipe import Recipe
 from scanner.train.examples import View, view
 from scanner.train.targets import TARGETS
 
-NETWORK = {"encoding", "min_count", "target", "parts", "width", "dilations", "head"}
+NETWORK = {"encoding", "min_count", "target", "parts", "width", "dilations", "head", "both_ends"}
 TRAINING = {
     "windows", "windows_per_simulation", "min_sites", "tile", "epochs", "seeds", "looks", "validation", "learning_rate",
     "patience",
@@ -41,6 +41,8 @@ class TrainingOptions:
         How often every simulation is looked at afresh: with other haplotypes, windows and errors.
     validation
         Share of the simulations that no network is trained on.
+    both_ends
+        Windows are predicted from both ends, see `scanner.network.spec.Spec`; the training is the same.
     """
 
     how: View
@@ -49,6 +51,7 @@ class TrainingOptions:
     seeds: int
     looks: int
     validation: float
+    both_ends: bool
 
 
 def training_options(recipe: Recipe) -> TrainingOptions:
@@ -85,6 +88,9 @@ def training_options(recipe: Recipe) -> TrainingOptions:
         rate=_share(recipe, "training.learning_rate", training.get("learning_rate", 2e-3)),
         patience=_whole(recipe, "training.patience", training.get("patience", 6), 1, 10_000),
     )
+    both_ends = network.get("both_ends", False)
+    if not isinstance(both_ends, bool):
+        raise InputError(f"recipe {recipe.name}: network.both_ends must be true or false, not {both_ends!r}")
     return TrainingOptions(
         how,
         architecture,
@@ -92,6 +98,7 @@ def training_options(recipe: Recipe) -> TrainingOptions:
         seeds=_whole(recipe, "training.seeds", training.get("seeds", 3), 1, 20),
         looks=_whole(recipe, "training.looks", training.get("looks", 3), 1, 100),
         validation=_share(recipe, "training.validation", training.get("validation", 0.04)),
+        both_ends=both_ends,
     )
 
 

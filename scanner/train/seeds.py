@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from scanner.network.backend import choose_device
 from scanner.network.fit import Data, Epoch, fit
 from scanner.simulate.sets import SimulationSet
 from scanner.train.examples import Batch, Example, batches
-from scanner.train.looks import Look, plan_looks, read
+from scanner.train.looks import Look, plan_looks, read, read_both_ends
 from scanner.train.options import TrainingOptions, training_options
 from scanner.train.targets import TARGETS
 
@@ -67,6 +68,10 @@ class Work:
     def validation_looks(self) -> list[Look]:
         """List the first looks at the simulations that are held out."""
         return [look for look in self.looks() if look.number == 0][-self.held_out :]
+
+    def told(self, looks: Iterable[Look]) -> Iterator[Example]:
+        """Read the examples of looks as predictions are made from them: from both ends where the recipe says so."""
+        return chain.from_iterable(map(read_both_ends if self.options.both_ends else read, looks))
 
     def pack(self, found: Iterator[Example]) -> Iterator[Batch]:
         """Pack examples into batches."""
