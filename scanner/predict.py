@@ -195,9 +195,9 @@ def _tool(network: Network, device: str) -> _Tool:
 
 @functools.cache
 def _load(folder: Path, digest: str, device: str) -> _Tool:
-    """Load a network; one thread computes where there is no graphics card, for processes are the parallelism."""
-    chosen = backend.choose_device(device, threads=1)
-    model = store.load(folder)
+    """Load a network; where there is no graphics card, without Keras."""
+    chosen = backend.find_device(device)
+    model = store.load(folder, plain=chosen == "cpu")
     if model.digest != digest:
         raise InputError(f"{folder} was replaced while it was used: scan again")
     store.check_golden(model)

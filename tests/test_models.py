@@ -47,7 +47,8 @@ class TestModel:
     def test_it_gives_the_numbers_that_it_gave(self, name: str) -> None:
         from scanner.network.store import check_golden, load
 
-        assert check_golden(load(catalogue_folder("models") / name)) < 1e-4
+        for plain in (True, False):
+            assert check_golden(load(catalogue_folder("models") / name, plain=plain)) < 1e-4
 
     def test_it_is_called_by_its_folder(self, name: str) -> None:
         from scanner.network.store import read_contract

@@ -37,7 +37,7 @@ RNG = np.random.default_rng(8)
 
 @pytest.mark.parametrize(
     ("free", "sites"),
-    [("81000", 65536), ("1200\n81000", 65536), ("400", 16384), ("12", 8192), ("[N/A]", 65536), (None, 65536)],
+    [("81000", 65536), ("1200\n81000", 65536), ("400", 16384), ("12", 2048), ("[N/A]", 65536), (None, 65536)],
 )
 def test_a_card_that_others_use_takes_fewer_sites_at_a_time(
     free: str | None, sites: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -49,7 +49,7 @@ def test_a_card_that_others_use_takes_fewer_sites_at_a_time(
         tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert backend.batch_sites("gpu", 9536) == sites
-    assert backend.batch_sites("cpu", 9536) == 8192
+    assert backend.batch_sites("cpu", 9536) == 2048
 
 
 @pytest.fixture(scope="module")

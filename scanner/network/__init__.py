@@ -16,6 +16,9 @@ from scanner.errors import UsageError
 BACKENDS = ("tensorflow", "jax")
 """What Keras may compute with; the first that is installed serves where ``KERAS_BACKEND`` is not set."""
 
+EPSILON = 1e-5
+"""Least variance that a normalisation within a network divides by."""
+
 
 def names() -> tuple[str, ...]:
     """Name the networks of the catalogue, in alphabetical order."""

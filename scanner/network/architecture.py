@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.network import EPSILON
 from scanner.network.backend import load_keras
 
 BOUNDED = "bounded"
@@ -233,7 +234,7 @@ def _trunk(arch: Architecture, name: str) -> Any:
     )
     for number, dilation in enumerate(arch.dilations):
         features = layers.ResidualBlock(arch.width, dilation, name=f"block_{number}")([features, real])
-    features = keras.layers.LayerNormalization(epsilon=layers.EPSILON, center=False, name="normalise")(features)
+    features = keras.layers.LayerNormalization(epsilon=EPSILON, center=False, name="normalise")(features)
     return keras.Model([sites, real], features, name=f"trunk{name}")
 
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,8 +24,10 @@ from scanner.network import BACKENDS, require_keras
 Device = Literal["cpu", "gpu"]
 
 DEVICES = ("auto", "cpu", "gpu")
-BATCH_SITES = {"cpu": 8192, "gpu": 65536}
+BATCH_SITES = {"cpu": 2048, "gpu": 65536}
 """Sites that the trunk takes at a time: what fills a core's cache, or keeps a graphics card busy."""
+CARDS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""One of these is there where there is a graphics card that can compute: NVIDIA's, in Windows' Linux, AMD's."""
 SHARE = 0.5
 """Share of a card's free memory that the trunk may take."""
 
@@ -93,6 +96,24 @@ def choose_device(text: str = "auto", threads: int | None = None) -> Device:
             "the card (pip install 'popscan[gpu]')"
         )
     return "gpu" if found else "cpu"
+
+
+def find_device(text: str) -> Device:
+    """Decide what a scan computes on; Keras is loaded only where there may be a graphics card.
+
+    Parameters
+    ----------
+    text
+        See `choose_device`.
+
+    Raises
+    ------
+    UsageError
+        As there.
+    """
+    if text == "cpu" or (text == "auto" and not any(Path(card).exists() for card in CARDS)):
+        return "cpu"
+    return choose_device(text, threads=1)
 
 
 def batch_sites(device: Device, site_bytes: int) -> int:

@@ -15,10 +15,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from scanner.network import EPSILON
+
 PACKAGE = "popscan"
 """Prefix of these layers' registered names."""
-EPSILON = 1e-5
-"""Least variance that `ResidualBlock` divides by."""
 
 Config = dict[str, Any]
 Shape = tuple[int | None, ...]

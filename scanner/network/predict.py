@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.network.architecture import describe, halo, site_bytes
+from scanner.network.architecture import halo, site_bytes
 from scanner.network.backend import BATCH_SITES, Device, batch_sites, evaluate
+from scanner.network.plain import Plain
 from scanner.network.pooling import pool
 from scanner.network.spec import Output, Spec
 from scanner.network.store import Model
@@ -34,18 +35,19 @@ class Predictor:
     @classmethod
     def on(cls, model: Model, device: Device) -> Predictor:
         """Make one that takes as many sites at a time as suits a device."""
-        arch, members = describe(model.network)
-        return cls(model, batch_sites(device, site_bytes(arch, max(1, members))))
+        return cls(model, batch_sites(device, site_bytes(model.architecture, len(model.spec.seeds))))
 
     def __init__(self, model: Model, batch_sites: int = BATCH_SITES["cpu"]) -> None:
-        arch, members = describe(model.network)
+        arch = model.architecture
         self.halo = halo(arch)
         """Sites on each side that the features of a site depend on."""
-        self.spec, self.numbers, self.members, self.parts = model.spec, arch.numbers, max(1, members), arch.parts
+        self.spec, self.numbers, self.members, self.parts = model.spec, arch.numbers, len(model.spec.seeds), arch.parts
         if batch_sites <= 2 * self.halo:
             raise ValueError(f"batch_sites is {batch_sites}, and a halo of {self.halo} on each side must fit in")
         self.batch_sites = batch_sites
-        self._trunk, self._head = model.network.get_layer("trunk"), model.network.get_layer("head")
+        self._network: Plain | _Keras = model.network
+        if not isinstance(self._network, Plain):
+            self._network = _Keras(model.network, batch_sites)
         self._width = arch.width * self.members
 
     def features(self, values: Single) -> Single:
@@ -65,10 +67,7 @@ class Predictor:
         step = self.batch_sites - 2 * self.halo
         for first in range(0, len(values), step):
             low, high = max(0, first - self.halo), min(len(values), first + step + self.halo)
-            sites = np.zeros((1, self.batch_sites, values.shape[1]), np.float32)
-            mask = np.zeros((1, self.batch_sites, 1), np.float32)
-            sites[0, : high - low], mask[0, : high - low] = values[low:high], 1
-            out = evaluate(self._trunk, [sites, mask])[0]
+            out = self._network.trunk(values[low:high])
             kept = min(step, len(values) - first)
             found[first : first + kept] = out[first - low : first - low + kept]
         return found
@@ -96,9 +95,25 @@ class Predictor:
         for first in range(0, len(start), BATCH_WINDOWS):
             taken = slice(first, first + BATCH_WINDOWS)
             pooled = pool(features, positions, start[taken], end[taken], self.parts)
-            batch = [_padded(pooled), _padded(extras[taken])]
-            found[taken] = evaluate(self._head, batch).reshape(BATCH_WINDOWS, *found.shape[1:])[: len(pooled)]
+            found[taken] = self._network.head(pooled, extras[taken])
         return found
+
+
+class _Keras:
+    """What `scanner.network.plain.Plain` does, by Keras: in batches of one size, for which nothing is compiled anew."""
+
+    def __init__(self, network: Any, sites: int) -> None:
+        self._trunk, self._head, self._sites = network.get_layer("trunk"), network.get_layer("head"), sites
+
+    def trunk(self, sites: Single) -> Single:
+        """Compute the features of consecutive sites."""
+        mask = _padded(np.ones((len(sites), 1), np.float32), self._sites)
+        return evaluate(self._trunk, [_padded(sites, self._sites), mask])[0, : len(sites)]
+
+    def head(self, pooled: Single, extras: Single) -> Single:
+        """Compute the outputs of windows."""
+        batch = [_padded(each, BATCH_WINDOWS) for each in (pooled, extras)]
+        return evaluate(self._head, batch)[0, : len(pooled)]
 
 
 def combine(raw: Single, spec: Spec) -> tuple[Float, Float]:
@@ -233,8 +248,8 @@ def _original(values: Float, outputs: tuple[Output, ...]) -> Float:
     return np.stack(columns, axis=1)
 
 
-def _padded(values: Single) -> Single:
-    """Make one batch of fixed size of rows: (1, `BATCH_WINDOWS`, ...), for which nothing is compiled anew."""
-    rows = np.zeros((1, BATCH_WINDOWS, *values.shape[1:]), np.float32)
+def _padded(values: Single, size: int) -> Single:
+    """Make one batch of fixed size of rows: (1, size, ...)."""
+    rows = np.zeros((1, size, *values.shape[1:]), np.float32)
     rows[0, : len(values)] = values
     return rows

@@ -36,8 +36,10 @@ from scanner.network import null as null_windows
 from scanner.network import reference as reference_arrays
 from scanner.network.architecture import Architecture, describe
 from scanner.network.backend import evaluate, load_keras
+from scanner.network.plain import Plain
 from scanner.network.spec import NULL, Spec, check_spec, read_spec, to_toml
 from scanner.network.untrusted import fill, read_arrays, read_layers
+from scanner.network.weights import read_plain
 from scanner.provenance import checksum
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -64,7 +66,7 @@ class Model:
     spec
         Its contract.
     architecture, network
-        Shapes, and the ``keras.Model``: an ensemble of ``len(spec.seeds)`` members.
+        Shapes, and an ensemble of ``len(spec.seeds)`` members: a ``keras.Model`` or a `scanner.network.plain.Plain`.
     golden, reference
         Arrays of ``golden.npz`` and ``reference.npz``, by name.
     digest
@@ -122,7 +124,7 @@ def save(
     """
     if folder.exists() and not (folder / "spec.toml").is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} is there and is no model: choose another folder")
-    _check_shapes(folder, spec, network)
+    _check_shapes(folder, spec, *describe(network))
     if (null is not None) != bool(spec.classes):
         raise InputError(f"{folder}: networks that tell classes, and no others, come with windows of the first class")
     with _replacing(folder) as draft:
@@ -160,13 +162,15 @@ def read_contract(folder: Path) -> Spec:
     return read_spec(folder / "spec.toml", SUMMED)
 
 
-def load(folder: Path) -> Model:
+def load(folder: Path, *, plain: bool = False) -> Model:
     """Load a model folder.
 
     Parameters
     ----------
     folder
         Where it is; it need not be trusted.
+    plain
+        Without Keras, to be used in a scan on processors.
 
     Raises
     ------
@@ -183,9 +187,7 @@ def load(folder: Path) -> Model:
     for name in spec.files:
         if checksum(folder / name) != spec.files[name]:
             raise InputError(f"{folder / name} is not the file that spec.toml was written for: get the model again")
-    network = read_layers(folder / "architecture.json")
-    architecture = _check_shapes(folder, spec, network)
-    fill(network, folder / "model.weights.h5", "does not fit architecture.json: get the model again")
+    network, architecture = (_read_plain if plain else _read_keras)(folder, spec)
     golden = read_arrays(folder / "golden.npz", (*INPUTS, "output"))
     known = read_arrays(folder / "reference.npz", reference_arrays.ARRAYS)
     size = architecture.channels + architecture.extras
@@ -194,6 +196,25 @@ def load(folder: Path) -> Model:
     if spec.classes:
         null_windows.read(folder / NULL, spec)
     return Model(folder, spec, architecture, network, golden, known, checksum(folder / "spec.toml"))
+
+
+def _read_keras(folder: Path, spec: Spec) -> tuple[Any, Architecture]:
+    """Make the network that the layers describe, and load its weights."""
+    network = read_layers(folder / "architecture.json")
+    try:
+        architecture, members = describe(network)
+    except (ValueError, AttributeError, TypeError, IndexError) as error:
+        raise InputError(f"{folder / 'architecture.json'} is no network of popscan's shape") from error
+    _check_shapes(folder, spec, architecture, members)
+    fill(network, folder / "model.weights.h5", "does not fit architecture.json: get the model again")
+    return network, architecture
+
+
+def _read_plain(folder: Path, spec: Spec) -> tuple[Plain, Architecture]:
+    """Read layers and weights."""
+    network = read_plain(folder / "architecture.json", folder / "model.weights.h5")
+    _check_shapes(folder, spec, network.architecture, len(network.heads))
+    return network, network.architecture
 
 
 def check_golden(model: Model) -> float:
@@ -208,7 +229,9 @@ def check_golden(model: Model) -> float:
     RunError
         Where it is more than `GOLDEN_TOLERANCE`.
     """
-    found = evaluate(model.network, {name: model.golden[name] for name in INPUTS}, once=True)
+    batch = {name: model.golden[name] for name in INPUTS}
+    plain = isinstance(model.network, Plain)
+    found = model.network.batch(**batch) if plain else evaluate(model.network, batch, once=True)
     expected = model.golden["output"]
     if found.shape != expected.shape:
         raise InputError(f"{model.folder / 'golden.npz'} does not fit the network: get the model again")
@@ -236,12 +259,8 @@ def _encoding(folder: Path, spec: Spec) -> GroupEncoding:
     return how
 
 
-def _check_shapes(folder: Path, spec: Spec, network: Any) -> Architecture:
+def _check_shapes(folder: Path, spec: Spec, architecture: Architecture, members: int) -> None:
     """Refuse a network that is not what the specification says."""
-    try:
-        architecture, members = describe(network)
-    except (ValueError, AttributeError, TypeError, IndexError) as error:
-        raise InputError(f"{folder / 'architecture.json'} is no network of popscan's shape") from error
     pairs = {
         f"channels ({spec.encoding})": (architecture.channels, len(_encoding(folder, spec).channels)),
         "extras": (architecture.extras, len(spec.extras)),
@@ -255,7 +274,6 @@ def _check_shapes(folder: Path, spec: Spec, network: Any) -> Architecture:
             raise InputError(f"{folder}: architecture.json has {found} {what}, and there must be {expected}")
     if spec.extras != EXTRAS:
         raise InputError(f"{folder}: extras are {', '.join(spec.extras)}, and this popscan makes {', '.join(EXTRAS)}")
-    return architecture
 
 
 def _layers(network: Any) -> str:

@@ -54,18 +54,7 @@ def read_layers(path: Path) -> Any:
         For a layer that is neither popscan's nor one of the few of Keras' own that its networks are made of (so that
         no other code can be called for), for sizes out of all proportion, and for what is no network.
     """
-    if path.stat().st_size > MAX_TEXT:
-        raise InputError(
-            f"{path} has {path.stat().st_size:,} bytes, and a description of layers has at most {MAX_TEXT:,}"
-        )
-    try:
-        text = path.read_text(encoding="utf-8")
-        described = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    objects = _check_values(path, described)
-    if not 0 < objects <= MAX_LAYERS * 10:
-        raise InputError(f"{path} describes {objects} layers and parts of layers: that is no network of popscan")
+    text = json.dumps(read_description(path))
     keras = load_keras()
     try:
         return keras.models.model_from_json(text)
@@ -73,6 +62,28 @@ def read_layers(path: Path) -> Any:
         raise InputError(
             f"{path} describes no network that Keras {keras.__version__} can make: {_line(error)}"
         ) from error
+
+
+def read_description(path: Path) -> Any:
+    """Read a description of layers, of which nothing is made yet: what stands in the JSON.
+
+    Raises
+    ------
+    InputError
+        As `read_layers` says, but for what is no network.
+    """
+    if path.stat().st_size > MAX_TEXT:
+        raise InputError(
+            f"{path} has {path.stat().st_size:,} bytes, and a description of layers has at most {MAX_TEXT:,}"
+        )
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    objects = _check_values(path, described)
+    if not 0 < objects <= MAX_LAYERS * 10:
+        raise InputError(f"{path} describes {objects} layers and parts of layers: that is no network of popscan")
+    return described
 
 
 def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
