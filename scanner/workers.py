@@ -15,7 +15,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from scanner.cluster import Shared, Slurm, check_workers, guarded, start_slurm
+from scanner.cluster import KEEP_MEMORY, Shared, Slurm, check_workers, guarded, start_slurm
 from scanner.errors import RunError, UsageError
 from scanner.watch import SHORT, Company, Losses, look_at_processes
 
@@ -34,6 +34,8 @@ PAUSE = 0.02
 """Seconds between two looks at whether a task is done."""
 PATIENCE = 10
 """Seconds that a Dask scheduler has to answer."""
+SPAWNED = "distributed.nanny.pre-spawn-environ"
+"""Dask's setting for the environment that a process is started with."""
 NOTHING = Shared(None, ())
 _TALKATIVE = ("asyncio", "dask_jobqueue", "distributed", "tornado")
 _log = logging.getLogger(__name__)
@@ -202,6 +204,7 @@ def _start(
     -------
     Their client, and what is to be called now and then while it is waited for.
     """
+    import dask
     from distributed import Client, LocalCluster
 
     def stop(kind: type[BaseException] | None, *_error: object) -> None:
@@ -212,7 +215,7 @@ def _start(
                 if nanny.pid is not None:
                     os.kill(nanny.pid, signal.SIGKILL)
 
-    with _deaf_children():
+    with _deaf_children(), dask.config.set({SPAWNED: {**dask.config.get(SPAWNED), **KEEP_MEMORY}}):
         try:
             cluster = LocalCluster(
                 n_workers=processes,

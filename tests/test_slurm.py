@@ -87,6 +87,7 @@ def test_a_job_that_is_cancelled_is_replaced(
         assert line in script
     assert "--lifetime 1620s --lifetime-stagger 81s" in script
     assert "GPU" not in script
+    assert "\nexport MALLOC_TRIM_THRESHOLD_=268435456\n" in script
     assert "workers: up to 2 jobs of Slurm, 1GB for 0:30:00" in (tmp_path / "log").read_text()
     end = time.monotonic() + 20
     while any(alive(job) for job in jobs) and time.monotonic() < end:

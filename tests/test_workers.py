@@ -124,6 +124,12 @@ def blocked(_item: int) -> tuple[int, bool]:
     return os.getpid(), bool(mask >> (signal.SIGINT - 1) & 1)
 
 
+def started_with(_item: int) -> dict[str, str]:
+    """Read the environment that the process was started with: the C library looked at it before Python ran."""
+    entries = Path("/proc/self/environ").read_text().split("\0")
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
 def fails(item: int) -> int:
     if item == 3:
         raise InputError("chr1:5: a bad record")
@@ -147,6 +153,13 @@ def test_processes_are_deaf_to_ctrl_c_and_hand_errors_on(tmp_path: Path, capfd: 
             list(results)
     assert (signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, [])) == before
     assert capfd.readouterr() == ("", "")
+
+
+def test_processes_keep_the_memory_that_they_free(tmp_path: Path) -> None:
+    with workers.workers(2, None, tmp_path, 9) as mapper:
+        for found in mapper(started_with, range(2)):
+            assert {name: int(found[name]) for name in cluster.KEEP_MEMORY} == cluster.KEEP_MEMORY
+            assert found["OPENBLAS_NUM_THREADS"] == "1"
 
 
 def test_a_process_that_keeps_dying_is_said_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
