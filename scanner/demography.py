@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from scanner.files import write_text
 from scanner.networks import FAR, recorded
+from scanner.result import HISTORY
 from scanner.scores import score_name
 from scanner.table import Table
 
@@ -27,8 +28,6 @@ Float = NDArray[np.float64]
 
 TASK = "demography"
 """Task of the networks whose windows are joined."""
-SCORES = ("log_n0", "log_t1", "log_n1", "log_t2", "log_n2")
-"""log10 of the sizes (diploid individuals), from the present back, and of the times between them (generations)."""
 FILES = f"{TASK}.*demes.yaml"
 """Names of the demes files of a result, as a pattern."""
 BLOCK = 5_000_000
@@ -61,7 +60,7 @@ class History:
     out_of_range
         Share of these windows that lie further from the training of the network than 95% of its own windows.
     numbers
-        By `SCORES`.
+        By `HISTORY`.
     """
 
     population: str
@@ -109,7 +108,7 @@ class History:
 
     def as_demes(self) -> str:
         """Write it as a demes file, with the intervals among its metadata."""
-        n0, t1, n1, t2, n2 = (10.0 ** self.numbers[name].value for name in SCORES)
+        n0, t1, n1, t2, n2 = (10.0 ** self.numbers[name].value for name in HISTORY)
         recent, old = sorted((t1, t2))
         old = max(old, recent * 1.001)  # equal times would leave an epoch of no length
         what = f"Three sizes of {self.population or 'all samples'}, joined from {self.windows:,} windows by the network"
@@ -217,9 +216,9 @@ def joined(record: Mapping[str, Any], table: Table) -> list[History]:
     if network is None:
         return []
     scales = record["models"][network].get("intervals")
-    if not isinstance(scales, dict) or not all(_is_scale(scales.get(name)) for name in SCORES):
+    if not isinstance(scales, dict) or not all(_is_scale(scales.get(name)) for name in HISTORY):
         return []
-    groups = [score["populations"] for score in record["scores"] if score["name"] == SCORES[0]]
+    groups = [score["populations"] for score in record["scores"] if score["name"] == HISTORY[0]]
     found = (_join(table, network, populations, scales) for populations in groups)
     return [history for history in found if history is not None]
 
@@ -235,13 +234,13 @@ def _join(table: Table, network: str, populations: Sequence[str], scales: Mappin
     def column(name: str) -> Float:
         return table.columns.get(score_name(name, populations), np.full(len(table), np.nan))
 
-    needed = [name + end for name in SCORES for end in ("", "_low", "_high")]
+    needed = [name + end for name in HISTORY for end in ("", "_low", "_high")]
     kept = np.logical_and.reduce([np.isfinite(column(name)) for name in (*needed, f"{network}_out_of_range")])
     if not kept.any():
         return None
     block = blocks_of(table, kept)
-    half = {name: (column(f"{name}_high") - column(f"{name}_low"))[kept] / 2 for name in SCORES}
-    numbers = {name: average(column(name)[kept], half[name], block, scales[name]) for name in SCORES}
+    half = {name: (column(f"{name}_high") - column(f"{name}_low"))[kept] / 2 for name in HISTORY}
+    numbers = {name: average(column(name)[kept], half[name], block, scales[name]) for name in HISTORY}
     unlike = float((column(f"{network}_out_of_range")[kept] > FAR).mean())
     return History("".join(populations), network, int(kept.sum()), int(block.max()) + 1, unlike, numbers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from scanner.table import Table, read_table
 RUN = "run.json"
 TABLE = "windows.tsv.gz"
 ACCOUNT_HEADING = "kind\tname\toutcome\tcount"
+HISTORY = ("log_n0", "log_t1", "log_n1", "log_t2", "log_n2")
+"""A history in numbers: log10 of the sizes (diploid individuals), from the present back, and of the times between them
+(generations)."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,23 @@ def _run(entry: dict[str, Any]) -> Run:
         None if email is None else str(email),
         entry,
     )
+
+
+def history_in_words(entry: Mapping[str, Any]) -> str:
+    """Tell the history of a population, an entry of ``histories`` in run.json; nothing where it holds none.
+
+    Examples
+    --------
+    >>> history_in_words({"log_n0": [4.0], "log_t1": [2.0], "log_n1": [3.0], "log_t2": [3.0], "log_n2": [3.5]})
+    '10,000 diploids, 1,000 from 100 and 3,162 from 1,000 generations ago'
+    >>> history_in_words({"log_n0": "many"})
+    ''
+    """
+    try:
+        n0, t1, n1, t2, n2 = (f"{10 ** float(entry[name][0]):,.0f}" for name in HISTORY)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return ""
+    return f"{n0} diploids, {n1} from {t1} and {n2} from {t2} generations ago"
 
 
 def check_table(directory: Path, run: Run, table: Table) -> None:

@@ -11,7 +11,8 @@ from scanning import popscan
 
 from scanner import demography
 from scanner.catalogue import track
-from scanner.demography import BLOCK, SCORES, Estimate, History, average, blocks_of
+from scanner.demography import BLOCK, Estimate, History, average, blocks_of
+from scanner.result import HISTORY as SCORES
 from scanner.simulate.histories import draw_history
 from scanner.simulate.recipe import read_recipe
 from scanner.table import Table

@@ -17,7 +17,7 @@ from scanning import scanned
 import scanner.network
 from scanner import demography
 from scanner.check_result import check_result
-from scanner.demography import SCORES
+from scanner.result import HISTORY as SCORES
 from scanner.table import read_table
 from scanner.workspace import RESULTS, Workspace
 

@@ -21,6 +21,7 @@ pytest.importorskip("keras")
 MODELS = network.names()
 MAX_BYTES = 5_000_000
 FEWEST = {
+    "demography": 6_000,
     "demography-t5": 20_000,
     "introgression": 26_000,
     "introgression-t6": 12_250,

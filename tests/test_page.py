@@ -525,6 +525,14 @@ def test_ranks_equal_counting(values: np.ndarray):
     assert ranks(values.astype(np.float64)).tolist() == counted
 
 
+def test_histories_are_told_and_what_is_none_is_not():
+    logs = {"log_n0": [4.0], "log_t1": [2.0], "log_n1": [3.0], "log_t2": [3.0], "log_n2": [3.5]}
+    told = "10,000 diploids, 1,000 from 100 and 3,162 from 1,000 generations ago"
+    entries = [{"population": "<b>A", **logs}, logs, {**logs, "log_t1": "old"}, {"log_n0": [1e9]}, 3]
+    assert page_html._histories(entries) == f"&lt;b&gt;A: {told}<br>all samples: {told}"
+    assert [page_html._histories(entry) for entry in (None, [], {}, [{}], [{**logs, "log_n2": [1e9]}])] == [""] * 5
+
+
 def test_spearman_equals_scipys():
     scipy = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(3)

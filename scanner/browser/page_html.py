@@ -18,7 +18,7 @@ from scanner.browser.drawn import DrawnTrack
 from scanner.candidates import Candidate, Support, distance, gene_text
 from scanner.catalogue import tracks as catalogue
 from scanner.errors import InputError
-from scanner.result import Result, Run, read_accounts
+from scanner.result import Result, Run, history_in_words, read_accounts
 
 LISTED = 100
 """Candidate regions in the page; candidates.tsv has all."""
@@ -106,6 +106,13 @@ def percent(share: float) -> str:
     return f"{float(f'{100 * share:.{digits}g}'):.10f}".rstrip("0").rstrip(".") + "%"
 
 
+def _histories(entries: object) -> str:
+    """Tell what run.json says of the histories of populations; nothing where there are none."""
+    listed = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    found = [(str(entry.get("population") or "all samples"), history_in_words(entry)) for entry in listed]
+    return "<br>".join(f"{escape(name)}: {words}" for name, words in found if words)
+
+
 def facts(result: Result, used: int | None) -> str:
     """List what was scanned, and how."""
     run, record = result.run, result.run.record
@@ -128,6 +135,9 @@ def facts(result: Result, used: int | None) -> str:
     rows.append(("Windows", f"{len(result.table):,}, {escape(window_text(run))}"))
     if used is not None:
         rows.append(("Sites used", f"{used:,}"))
+    histories = _histories(record.get("histories"))
+    if histories:
+        rows.append(("Histories", histories))
     told = {name: str(record[name]) for name in ("seed", "finished") if record.get(name) is not None}
     rows += [
         (name.capitalize(), escape(text.replace("T", " ").replace("+00:00", " UTC"))) for name, text in told.items()

@@ -16,7 +16,7 @@ from scanner.options import ScanOptions, window_spec
 from scanner.statistics import registry
 
 WINDOW, STEP = "50kb", "10kb"
-NETWORKS = ("recombination", "sweep", "introgression")
+NETWORKS = ("recombination", "sweep", "introgression", "demography")
 PRIORS = (("sweep", 0.01), ("introgression", 0.01))
 """What the demo expects before anything is seen."""
 
@@ -32,9 +32,9 @@ PRIORS = (("sweep", 0.01), ("introgression", 0.01))
 def demo(out: Path, threads: int | None, scheduler: str | None, force: bool, quiet: bool) -> None:
     """Scan 3 Mb of chromosome 20 in three European populations of the 1000 Genomes Project.
 
-    All statistics and, where Keras is installed, recombination rates and the probabilities of selective sweeps and of
-    introgression are computed in windows of 50 kb every 10 kb, for British (GBR), Finnish (FIN) and Iberian (IBS)
-    samples that come with popscan, and for their pairs.
+    All statistics and, where Keras is installed, recombination rates, the probabilities of selective sweeps and of
+    introgression, and population histories are computed in windows of 50 kb every 10 kb, for British (GBR), Finnish
+    (FIN) and Iberian (IBS) samples that come with popscan, and for their pairs.
     """
     bundled = sample()
     networks = _networks(quiet=quiet)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from scanner.catalogue import tracks
-from scanner.demography import SCORES, History
+from scanner.demography import History
 from scanner.discovery import Discovery
 from scanner.jobarray import Computed
 from scanner.networks import FAR
@@ -15,11 +15,14 @@ from scanner.plan import Plan
 from scanner.predict import window_length
 from scanner.publish import Published
 from scanner.regions import shortlist
+from scanner.result import history_in_words
 from scanner.scan import Outcome
 from scanner.statistics import registry
 
 NOTICE = 0.05
 """Share from which something about the data is worth a note."""
+DRAWN = 1.01
+"""Lengths of windows are drawn for a training: the shortest and longest of a range come so close to its ends."""
 
 
 def notes(plan: Plan | None) -> list[str]:
@@ -67,7 +70,7 @@ def _network_notes(plan: Plan) -> list[str]:
                 f"note: {spec.id} looks at some of the haplotypes of {shortlist(thinned, 8)}: it was trained on no more"
             )
         length, (low, high) = window_length(plan), spec.window
-        if not low <= length <= high:
+        if not low / DRAWN <= length <= high * DRAWN:
             found.append(
                 f"note: windows of {length:,} bp lie outside what {spec.id} was trained on, {low:,.0f} to {high:,.0f} "
                 "bp: look at its out-of-range scores"
@@ -106,18 +109,16 @@ def history_lines(histories: Sequence[History]) -> list[str]:
 
     Examples
     --------
-    >>> from scanner.demography import SCORES, Estimate
-    >>> logs = dict(zip(SCORES, (4.0, 2.0, 3.0, 3.0, 3.5), strict=True))
+    >>> from scanner.demography import HISTORY, Estimate
+    >>> logs = dict(zip(HISTORY, (4.0, 2.0, 3.0, 3.0, 3.5), strict=True))
     >>> found = {name: Estimate(value, value, value) for name, value in logs.items()}
     >>> history_lines([History("CEU", "demography", 9, 3, 0.0, found)])[0]
     'history of CEU: 10,000 diploids, 1,000 from 100 and 3,162 from 1,000 generations ago (demography.CEU.demes.yaml)'
     """
-    lines = []
-    for history in histories:
-        n0, t1, n1, t2, n2 = (f"{10 ** history.numbers[name].value:,.0f}" for name in SCORES)
-        whose = f"history of {history.population or 'all samples'}"
-        lines.append(f"{whose}: {n0} diploids, {n1} from {t1} and {n2} from {t2} generations ago ({history.file})")
-    return lines
+    return [
+        f"history of {history.population or 'all samples'}: {history_in_words(history.record())} ({history.file})"
+        for history in histories
+    ]
 
 
 def call_lines(found: Sequence[Discovery], regions: Mapping[str, int]) -> list[str]:
