@@ -25,7 +25,7 @@ FEWEST = {
     "demography-t5": 20_000,
     "introgression": 26_000,
     "introgression-t6": 12_250,
-    "sweep": 15_000,
+    "sweep": 18_000,
     "sweep-t7": 7_500,
     "theta-t1": 25_000,
 }
