@@ -135,13 +135,13 @@ def facts(result: Result, used: int | None) -> str:
     rows.append(("Windows", f"{len(result.table):,}, {escape(window_text(run))}"))
     if used is not None:
         rows.append(("Sites used", f"{used:,}"))
-    histories = _histories(record.get("histories"))
-    if histories:
-        rows.append(("Histories", histories))
     told = {name: str(record[name]) for name in ("seed", "finished") if record.get(name) is not None}
     rows += [
         (name.capitalize(), escape(text.replace("T", " ").replace("+00:00", " UTC"))) for name, text in told.items()
     ]
+    histories = _histories(record.get("histories"))
+    if histories:
+        rows.append(("Histories", histories))
     versions = record.get("versions")
     if isinstance(versions, dict):
         listed = ", ".join(f"{escape(str(name))}&nbsp;{escape(str(text))}" for name, text in versions.items())
@@ -149,7 +149,7 @@ def facts(result: Result, used: int | None) -> str:
     command = record.get("command")
     if isinstance(command, list) and command:
         rows.append(("Command", f"<code>{escape(' '.join(str(word) for word in command))}</code>"))
-    wide = {"Versions", "Command"}
+    wide = {"Histories", "Versions", "Command"}
     return "\n".join(
         f"<div{' class=full' if label in wide else ''}><dt>{escape(label)}</dt><dd>{text}</dd></div>"
         for label, text in rows
