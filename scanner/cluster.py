@@ -33,7 +33,7 @@ SUSPICIONS = 10
 """Workers of Slurm that may die over the same part: most of them are killed for reasons of the cluster's own."""
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}
 """Environment of workers: bytes that glibc keeps for the next array. Dask would have it hand back what is freed, and to
-ask for it anew takes a third of the time of a scan."""
+ask for it anew takes a quarter of the time of a scan."""
 _ALIKE = ("popscan", "python", "cyvcf2", "dask", "distributed", "numba", "numpy", "pysam")
 _WALLTIME = re.compile(r"(?:(\d+)-)?(\d{1,2}):([0-5]\d):([0-5]\d)")
 _MARK = ".seen-by-all-"

@@ -135,7 +135,7 @@ def batch_sites(device: Device, site_bytes: int) -> int:
     return max(BATCH_SITES["cpu"], min(usual, 1 << (fitting.bit_length() - 1)))
 
 
-def evaluate(network: Any, inputs: Any, *, once: bool = False) -> NDArray[np.float32]:
+def evaluate(network: Any, inputs: Any) -> NDArray[np.float32]:
     """Compute the outputs of a network, or of a layer of it, for one batch.
 
     Parameters
@@ -144,14 +144,9 @@ def evaluate(network: Any, inputs: Any, *, once: bool = False) -> NDArray[np.flo
         A ``keras.Model``.
     inputs
         Arrays in the structure that it takes.
-    once
-        There will be no other batch: TensorFlow need not prepare for them, which takes longer than to compute one.
     """
-    if load_keras().backend.backend() == "tensorflow":
-        if once:
-            return np.asarray(network(inputs, training=False), np.float32)
-        if network.jit_compile:
-            network.jit_compile = False  # here XLA is slower, to start with as well
+    if load_keras().backend.backend() == "tensorflow" and network.jit_compile:
+        network.jit_compile = False  # here XLA is slower, to start with as well
     return np.asarray(network.predict_on_batch(inputs), np.float32)
 
 

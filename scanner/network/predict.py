@@ -45,9 +45,8 @@ class Predictor:
         if batch_sites <= 2 * self.halo:
             raise ValueError(f"batch_sites is {batch_sites}, and a halo of {self.halo} on each side must fit in")
         self.batch_sites = batch_sites
-        self._network: Plain | _Keras = model.network
-        if not isinstance(self._network, Plain):
-            self._network = _Keras(model.network, batch_sites)
+        plain = isinstance(model.network, Plain)
+        self._network: Plain | _Keras = model.network if plain else _Keras(model.network, batch_sites)
         self._width = arch.width * self.members
 
     def features(self, values: Single) -> Single:

@@ -124,7 +124,7 @@ def save(
     """
     if folder.exists() and not (folder / "spec.toml").is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} is there and is no model: choose another folder")
-    _check_shapes(folder, spec, *describe(network))
+    _check_shapes(folder, spec, *_describe(folder, network))
     if (null is not None) != bool(spec.classes):
         raise InputError(f"{folder}: networks that tell classes, and no others, come with windows of the first class")
     with _replacing(folder) as draft:
@@ -201,10 +201,7 @@ def load(folder: Path, *, plain: bool = False) -> Model:
 def _read_keras(folder: Path, spec: Spec) -> tuple[Any, Architecture]:
     """Make the network that the layers describe, and load its weights."""
     network = read_layers(folder / "architecture.json")
-    try:
-        architecture, members = describe(network)
-    except (ValueError, AttributeError, TypeError, IndexError) as error:
-        raise InputError(f"{folder / 'architecture.json'} is no network of popscan's shape") from error
+    architecture, members = _describe(folder, network)
     _check_shapes(folder, spec, architecture, members)
     fill(network, folder / "model.weights.h5", "does not fit architecture.json: get the model again")
     return network, architecture
@@ -230,8 +227,7 @@ def check_golden(model: Model) -> float:
         Where it is more than `GOLDEN_TOLERANCE`.
     """
     batch = {name: model.golden[name] for name in INPUTS}
-    plain = isinstance(model.network, Plain)
-    found = model.network.batch(**batch) if plain else evaluate(model.network, batch, once=True)
+    found = model.network.batch(**batch) if isinstance(model.network, Plain) else evaluate(model.network, batch)
     expected = model.golden["output"]
     if found.shape != expected.shape:
         raise InputError(f"{model.folder / 'golden.npz'} does not fit the network: get the model again")
@@ -257,6 +253,14 @@ def _encoding(folder: Path, spec: Spec) -> GroupEncoding:
             f"{folder}: spec.toml says {spec.populations} population(s), and {how.name} is of {how.populations}"
         )
     return how
+
+
+def _describe(folder: Path, network: Any) -> tuple[Architecture, int]:
+    """Read shapes and members of a Keras network; refuse one that has none."""
+    try:
+        return describe(network)
+    except (ValueError, AttributeError, TypeError, IndexError) as error:
+        raise InputError(f"{folder / 'architecture.json'} is no network of popscan's shape") from error
 
 
 def _check_shapes(folder: Path, spec: Spec, architecture: Architecture, members: int) -> None:
