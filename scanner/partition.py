@@ -20,6 +20,11 @@ PART_RECORDS = (10_000, 50_000)
 """Fewest and most records that a part aims at; between them, a 64th of the file."""
 PART_BYTES = 96_000_000
 """Most memory that the haplotypes of a part aim at."""
+CORE_WINDOWS = (8, 20)
+"""Lengths of overlapping windows that a part's core has at least: always, and where memory allows.
+
+Records where two parts meet are read by both: of 20 windows a twentieth.
+"""
 BYTES_PER_RECORD = 40
 """Compressed bytes of a record, where an old index does not count the records."""
 CELL = 1 << 14
@@ -84,12 +89,12 @@ def cut(
     is read, none where not.
     """
     density = {region.contig: _cumulative(entries[region.contig], lengths[region.contig]) for region in regions}
-    target = part_records(sum(float(before[-1]) for _, before in density.values()), haplotypes)
+    target, most = part_records(sum(float(before[-1]) for _, before in density.values()), haplotypes), _held(haplotypes)
     parts: list[Part] = []
     for segment, (region, windows) in enumerate(zip(regions, laid, strict=True)):
         grid = windows if len(windows) or not read_core else sliding(region, CELL, CELL)
         before = _records_before(density[region.contig], grid.start)
-        for first, last in _runs(grid, before, target):
+        for first, last in _runs(grid, before, target, most):
             run = windows[first:last]
             low = region.start if first == 0 else int(grid.start[first])
             high = region.end if last == len(grid) else int(grid.start[last])
@@ -117,26 +122,33 @@ def part_records(total: float, haplotypes: int) -> int:
     (15625, 50000, 2558)
     """
     low, high = PART_RECORDS
-    by_memory = PART_BYTES // (3 * haplotypes // 8 + 24)
-    return int(max(1, min(max(low, min(high, total / 64)), by_memory)))
+    return int(max(1, min(max(low, min(high, total / 64)), _held(haplotypes))))
 
 
-def _runs(windows: Windows, before: Float, target: int) -> list[tuple[int, int]]:
-    """Group consecutive windows; a run goes on until it has the records and is much longer than its windows.
+def _held(haplotypes: int) -> int:
+    """Count the records whose haplotypes take the memory of a part."""
+    return PART_BYTES // (3 * haplotypes // 8 + 24)
 
-    Windows that reach past a run's core are read twice; a core of at least eight windows keeps that small.
+
+def _runs(windows: Windows, before: Float, target: int, most: int) -> list[tuple[int, int]]:
+    """Group consecutive windows.
+
+    A run goes on until it has ``target`` records and, where windows overlap, is `CORE_WINDOWS` long: the longer one if
+    that takes at most ``most`` records.
     """
     if len(windows) == 0:
         return []
-    length = 8 * int(np.median(windows.end - windows.start))
+    short, long = (count * int(np.median(windows.end - windows.start)) for count in CORE_WINDOWS)
     overlapping = bool((windows.start[1:] < windows.end[:-1]).any())
     runs, first = [], 0
     while first < len(windows):
-        last = int(np.searchsorted(before, before[first] + target))  # never between windows that start together
+        begin, seen = windows.start[first], before[first]
+        last = np.searchsorted(before, seen + target)  # never between windows that start together
         if overlapping:
-            last = max(last, int(np.searchsorted(windows.start, windows.start[first] + length)))
-        runs.append((first, last))
-        first = last
+            longer = min(np.searchsorted(windows.start, begin + long), np.searchsorted(before, seen + most))
+            last = max(last, longer, np.searchsorted(windows.start, begin + short))
+        runs.append((first, int(last)))
+        first = int(last)
     return runs
 
 

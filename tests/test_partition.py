@@ -174,11 +174,16 @@ def test_without_counts_the_bytes_speak():
 def test_a_part_is_much_longer_than_its_overlapping_windows():
     """So that what two neighbours both read stays small."""
     length, window = 1000 * CELL, 40 * CELL
-    region, entry = Region("1", 0, 1000 * CELL), contig_index([1] * 1000, 10_000_000)
-    overlapping = cut([region], [sliding(region, window, window // 4)], {"1": entry}, {"1": length}, 100)
-    assert all(part.core[1] - part.core[0] >= 8 * window for part in overlapping[:-1])
-    apart = cut([region], [sliding(region, window, window)], {"1": entry}, {"1": length}, 100)
-    assert all(len(part.windows) == 1 for part in apart)
+    region, entry = Region("1", 0, length), contig_index([1] * 1000, 1_000_000)  # 40,000 records a window
+
+    def cores(step, haplotypes):
+        parts = cut([region], [sliding(region, window, step)], {"1": entry}, {"1": length}, haplotypes)
+        return {(part.core[1] - part.core[0]) / window for part in parts[:-1]}
+
+    assert cores(window // 4, 100) == {20}
+    assert cores(window // 4, 395) == {14}, "memory holds 558,139 records"
+    assert cores(window // 4, 10_000) == {8}, "even where memory holds fewer"
+    assert cores(window, 100) == {1}
 
 
 def test_many_haplotypes_make_small_parts():
