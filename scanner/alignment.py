@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.haplotypes import Haplotypes, unpack
+from scanner.haplotypes import Haplotypes, from_alleles, unpack
 
 Int = NDArray[np.int64]
 Single = NDArray[np.float32]
@@ -62,6 +62,28 @@ def similarity_order(alleles: NDArray[np.int8]) -> Int:
     values = alleles.astype(np.float32)  # whole numbers up to 2^24 are exact
     alike = values.T @ values
     return np.argsort(-alike[np.argmax(alike.sum(axis=1))], kind="stable")
+
+
+def together(populations: Sequence[Haplotypes], sizes: Sequence[int] | None = None) -> Haplotypes:
+    """Make one population of several, the haplotypes of the first before those of the second.
+
+    Parameters
+    ----------
+    populations
+        At the same sites.
+    sizes
+        Haplotypes of each that are taken, the first ones; all where None.
+
+    Examples
+    --------
+    >>> one = from_alleles("A", np.array([[0, 1]], np.int8), ploidy=1)
+    >>> other = from_alleles("B", np.array([[1, 1]], np.int8), ploidy=1)
+    >>> together([one, other], [1, 2]).alleles().tolist()
+    [[0, 1, 1]]
+    """
+    taken = [each.size for each in populations] if sizes is None else sizes
+    alleles = [each.alleles()[:, :size] for each, size in zip(populations, taken, strict=True)]
+    return from_alleles("together", np.concatenate(alleles, axis=1), ploidy=1)
 
 
 def align(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import small_histories
+import small_introgression
 import small_sweeps
 from small_alignments import INTROGRESSION, RHO, TAJIMA, alone, write
 from small_simulations import simulate
@@ -43,6 +44,7 @@ from scanner.simulate.recipe import read_recipe
 from scanner.train.alignment_looks import Lines, read_all, see
 from scanner.train.alignment_options import alignment_options, tajimas_d
 from scanner.train.alignment_run import NETWORK_FOLDER, Trained, publish_alignment, train_alignment
+from scanner.train.examples import sights
 from scanner.train.options import training_options
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -380,9 +382,42 @@ def test_the_baseline_tells_classes_by_the_network_of_sweeps(tmp_path: Path) -> 
     assert evaluate_alignment.narrow("sweep").name == "sweeps"
 
 
+def test_two_populations_are_seen_by_baselines_on_the_same_windows(made: Any, tmp_path: Path) -> None:
+    """By a network that was trained, and by one that is: haplotypes as they come, the first population first."""
+    plain = small_introgression.RECIPE.replace(
+        "unphased = [0, { choice = [0, 1] }]\nmissing = { choice = [0, 0.02] }", ""
+    )
+    recipe = write(tmp_path, plain.replace("haplotypes = [8, 6]", "haplotypes = [6, 4]"))
+    training, fresh = (
+        sets.open_set(recipe, tmp_path / f"set-{seed}", simulations=count, seed=seed)
+        for seed, count in ((5, 60), (6, 40))
+    )
+    assert sum(sets.complete(training, map)) + sum(sets.complete(fresh, map)) == 100
+    done, out, _ = made("introgression")
+    how = training_options(fresh.recipe).how
+    found = run.evaluate(run.Setting(fresh, how, training, ("alignment", str(out))), guess)
+    assert found.told is not None
+    windows = len(found.told.truth)
+    for name in ("alignment", "quick-introgression"):
+        np.testing.assert_allclose(found.told.estimates[name].sum(axis=1), 1)
+        assert np.sum(found.metrics["confusion"][name]) == windows > 20
+    sight = next(iter(sights(fresh, 0, how, [2])))
+    first, second = (population.alleles() for population in sight.seen.populations)
+    columns = np.concatenate([first, second], axis=1)
+    inside = (sight.seen.positions >= sight.start[0]) & (sight.seen.positions < sight.end[0])
+    varies = (columns.min(axis=1) != columns.max(axis=1)) & inside
+    (seen, *_) = evaluate_alignment.windows_of(sight, (6, 4))
+    np.testing.assert_array_equal(seen.alleles, 2 * columns[varies] - 1)
+    (fewer, *_) = evaluate_alignment.windows_of(sight, (2, 4))
+    assert fewer.alleles.shape[1] == 6
+    said = done.network.predict(evaluate_alignment.windows_of(sight, (6, 4)))
+    np.testing.assert_allclose(found.told.estimates["quick-introgression"][: len(said)], said, atol=1e-6)
+
+
 def test_a_target_without_a_published_network_has_no_such_baseline() -> None:
-    assert [evaluate_alignment.narrow(target).name for target in ("rate", "rho", "theta", "history")] == [
-        "rho", "rho", "rho", "demography",
+    known = ("rate", "rho", "theta", "history", "introgression")
+    assert [evaluate_alignment.narrow(target).name for target in known] == [
+        "rho", "rho", "rho", "demography", "introgression",
     ]  # fmt: skip
     with pytest.raises(UsageError, match="no published network on alignments learns 'hotspots': leave out"):
         evaluate_alignment.narrow("hotspots")

@@ -69,6 +69,20 @@ def test_calibrated_probabilities_come_true() -> None:
     assert classes.calibration_error((truth + 1) % 3, probabilities) > 0.2
 
 
+@pytest.mark.parametrize("windows", [300, 3000])
+def test_chance_alone_gives_an_error_of_calibration(windows: int) -> None:
+    """Labels drawn from the probabilities themselves, again and again."""
+    rng = np.random.default_rng(5)
+    probabilities = rng.dirichlet([1, 1, 0.3], size=windows)
+    bounds = probabilities.cumsum(axis=1)[:, :2]
+    errors = [
+        classes.calibration_error((rng.random((windows, 1)) > bounds).sum(axis=1), probabilities) for _ in range(300)
+    ]
+    assert classes.calibration_by_chance(probabilities) == pytest.approx(np.mean(errors), rel=0.05)
+    found = classes.measure(np.zeros(windows, np.int64), probabilities)
+    assert found["calibration_by_chance"] == pytest.approx(np.mean(errors), rel=0.05)
+
+
 def test_the_report_shows_every_estimate_class_and_stratum() -> None:
     truth, probabilities = drawn(1, 300)
     told = Told(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import small_introgression
 from small_simulations import recipe, simulate
 
 import scanner.network
@@ -21,7 +22,7 @@ from scanner.cli import main
 from scanner.errors import UsageError
 from scanner.evaluate import report, run, seen
 from scanner.evaluate.measures import measure
-from scanner.simulate.recipe import read_recipe
+from scanner.simulate.recipe import parse_recipe, read_recipe
 from scanner.train.examples import Example, look, sights
 from scanner.train.options import training_options
 
@@ -188,10 +189,14 @@ def test_the_table_shows_every_estimate_and_stratum(evaluation: run.Evaluation) 
 
 
 def test_the_fewest_haplotypes_are_those_of_the_look(setting: run.Setting, tmp_path: Path) -> None:
-    assert seen.fewest_haplotypes(setting.fresh) == 16
+    assert seen.fewest_haplotypes(setting.fresh) == (16,)
     plain = read_recipe(recipe(tmp_path, 10))
     plain = replace(plain, observation=replace(plain.observation, haplotypes=None))
-    assert seen.fewest_haplotypes(replace(setting.fresh, recipe=plain)) == 20
+    assert seen.fewest_haplotypes(replace(setting.fresh, recipe=plain)) == (20,)
+    pair = parse_recipe(
+        small_introgression.RECIPE.replace("haplotypes = [8, 6]", "haplotypes = [8, 7]"), "pair", tmp_path
+    )
+    assert seen.fewest_haplotypes(replace(setting.fresh, recipe=pair)) == (8, 6), "samples without phase have two each"
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def evaluate(model: str, threads: int | None, out: Path | None, quiet: bool, **g
     """Measure MODEL, a name of the catalogue or a model folder, on simulations that it was not trained on.
 
     They are made of the model's own recipe with another seed. Baselines are trained on simulations of the same recipe:
-    gradient boosting on classical statistics (and on the best of them alone), and the published network on sorted
+    gradient boosting on classical statistics (and on the best of them alone), and the published network on
     alignments. What is printed says how close each comes, over all windows and by stratum.
 
     MODEL may also be a network that sees alignments, which 'popscan train' trained by a recipe with a table

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.alignment import Aligned, align
+from scanner.alignment import Aligned, align, together
 from scanner.errors import UsageError
 from scanner.network.aligned import AlignmentNetwork, arranged
 from scanner.network.alignment import Lessons, Shape, Step
@@ -25,12 +25,16 @@ WARMUP = 200
 """Steps over which the learning rate rises."""
 SHARE = 0.999
 """Share of the training windows that fit in whole."""
-DESIGN = {"rate": "rho", "rho": "rho", "theta": "rho", "history": "demography", "sweep": "sweeps"}
+DESIGN = {
+    "rate": "rho", "rho": "rho", "theta": "rho",
+    "history": "demography", "sweep": "sweeps", "introgression": "introgression",
+}  # fmt: skip
 """Which published network learns a target of `scanner.train.targets.TARGETS`; theta that of the other one value."""
 NARROW = {
     "rho": DESIGNS["rho"].resized([128, 64, 64], [128]),
     "demography": DESIGNS["demography"].resized([64, 64, 64, 64], [128]),
     "sweeps": DESIGNS["sweeps"].resized([64, 32, 32, 32, 32], [64]),
+    "introgression": DESIGNS["introgression"].resized([64, 32, 32], [64, 64]),
 }
 """The published networks with as few filters as one core can train."""
 
@@ -48,9 +52,13 @@ def narrow(target: str) -> Design:
     return NARROW[DESIGN[target]]
 
 
-def windows_of(sight: Sight, size: int) -> list[Aligned]:
-    """Encode the windows of one simulation, with ``size`` haplotypes."""
-    return align(sight.seen.positions, sight.seen.haplotypes, sight.start, sight.end, size)
+def windows_of(sight: Sight, sizes: Sequence[int]) -> list[Aligned]:
+    """Encode the windows of one simulation, with so many haplotypes of each population.
+
+    Haplotypes of one population are sorted; those of two stand as they come, the first population before the second.
+    """
+    population = together(sight.seen.populations, sizes)
+    return align(sight.seen.positions, population, sight.start, sight.end, ordered=len(sizes) == 1)
 
 
 def fit(

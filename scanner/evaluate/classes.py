@@ -91,9 +91,10 @@ def measure(truth: Int, probabilities: Float) -> Measured:
 
     Returns
     -------
-    ``windows``, ``accuracy``, ``cross_entropy``, ``calibration_error``, ``false`` (share of the windows of the first
-    class that are told to be another) and ``auc`` (of the first class against all others); None for what is not
-    defined, as without windows of the first class.
+    ``windows``, ``accuracy``, ``cross_entropy``, ``calibration_error``, ``calibration_by_chance`` (what that error
+    would be if the probabilities held), ``false`` (share of the windows of the first class that are told to be
+    another) and ``auc`` (of the first class against all others); None for what is not defined, as without windows of
+    the first class.
     """
     told = probabilities.argmax(axis=1)
     none = truth == 0
@@ -103,6 +104,7 @@ def measure(truth: Int, probabilities: Float) -> Measured:
         "accuracy": rounded(float((told == truth).mean())),
         "cross_entropy": rounded(float(-np.log(own).mean())),
         "calibration_error": rounded(calibration_error(truth, probabilities)),
+        "calibration_by_chance": rounded(calibration_by_chance(probabilities)),
         "false": rounded(float((told[none] != 0).mean())) if none.any() else None,
         "auc": rounded(auc(~none, -probabilities[:, 0])) if none.any() and not none.all() else None,
     }
@@ -136,9 +138,27 @@ def calibration_error(truth: Int, probabilities: Float) -> float:
     0.25
     """
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    return float(np.abs(_binned(sure, sure - right)).sum() / len(truth))
+
+
+def calibration_by_chance(probabilities: Float) -> float:
+    """Compute the calibration error to be expected of so many windows if the probabilities held.
+
+    The gap of a bin is then normal around nothing, with the variance of its windows' draws.
+
+    Examples
+    --------
+    >>> round(calibration_by_chance(np.tile([0.75, 0.25], (100, 1))), 4)
+    0.0345
+    """
+    sure = probabilities.max(axis=1)
+    return float(np.sqrt(_binned(sure, sure * (1 - sure)) * (2 / np.pi)).sum() / len(sure))
+
+
+def _binned(sure: Float, values: Float) -> Float:
+    """Sum values over `BINS` of the largest probability."""
     where = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
-    gaps = np.bincount(where, sure - right, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(truth))
+    return np.asarray(np.bincount(where, values, minlength=BINS), np.float64)
 
 
 def auc(positive: NDArray[np.bool_], scores: Float) -> float:

@@ -24,7 +24,7 @@ _COLUMNS = {
 }  # fmt: skip
 _CLASS_COLUMNS = {
     "accuracy": "accuracy", "cross-entropy": "cross_entropy", "calibration error": "calibration_error",
-    "false": "false", "AUC": "auc",
+    "by chance": "calibration_by_chance", "false": "false", "AUC": "auc",
 }  # fmt: skip
 _TITLES = {
     "truth": "true value", "size": "population size", "length": "window (bp)", "sites": "sites",
@@ -115,18 +115,20 @@ def _told(metrics: dict[str, Any]) -> list[str]:
         counted = zip(metrics["classes"], rows, strict=True)
         cells = [[each, sum(row), *(100 * count / max(1, sum(row)) for count in row)] for each, row in counted]
         lines += ["", *_block(f"{name}: % told (columns) of true (rows)", metrics["classes"], cells)]
-    own = {"false": "false", "calibration error": "calibration_error"}
+    own = {each: _CLASS_COLUMNS[each] for each in ("false", "calibration error", "by chance")}
     return lines + _strata(metrics, ("accuracy", "accuracy"), own)
 
 
 def _overall(metrics: dict[str, Any], columns: Mapping[str, str]) -> list[str]:
     """Set every measure, title to key, of every estimate."""
     overall = metrics["overall"]
-    left, width = max(map(len, overall)) + 2, max(12, *(len(title) + 2 for title in columns))
-    lines = ["", " " * left + "".join(title.rjust(width) for title in columns)]
-    for name, row in overall.items():
-        lines.append(name.ljust(left) + "".join(_text(row.get(key)).rjust(width) for key in columns.values()))
-    return lines
+    left, widths = max(map(len, overall)) + 2, [max(12, len(title) + 2) for title in columns]
+    cells = [
+        ("", columns),
+        *((name, [_text(row.get(key)) for key in columns.values()]) for name, row in overall.items()),
+    ]
+    lines = [name.ljust(left) + "".join(map(str.rjust, texts, widths)) for name, texts in cells]
+    return ["", *lines]
 
 
 def _strata(metrics: dict[str, Any], measure: tuple[str, str], own: Mapping[str, str]) -> list[str]:

@@ -145,8 +145,6 @@ def evaluate(setting: Setting, network: Predict, mapper: Mapper = map, progress:
     """
     check_baselines(setting.baselines)
     aligned_too = setting.baselines not in ((), ("boosting",))
-    if aligned_too and setting.target.populations > 1:
-        raise UsageError("baselines that see alignments are of one population: compare with boosting")
     values = setting.target.values
     trained = _Trained([{} for _ in values or (None,)], _given(setting))
     if setting.untrained:
@@ -305,7 +303,7 @@ def _given(setting: Setting) -> dict[str, Guess]:
     """Load the baselines that are trained already."""
     found: dict[str, Guess] = {}
     learned = setting.target.classes or tuple(value.score for value in setting.target.values)
-    size = fewest_haplotypes(setting.fresh)
+    size = sum(fewest_haplotypes(setting.fresh))
     for text in (name for name in setting.baselines if name not in BASELINES):
         folder = aligned.find(text)
         assert folder is not None  # as `check_baselines` made sure

@@ -44,13 +44,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Task:
-    """One shard to look at: with how many haplotypes aligned, 0 for no alignments, and whether for the network too."""
+    """One shard to look at: with how many haplotypes of each population aligned, none for no alignments, and whether
+    for the network too.
+    """
 
     simulations: SimulationSet
     how: View
     shard: int
     key: tuple[int, ...]
-    alignments: int
+    alignments: tuple[int, ...]
     examples: bool
 
     @property
@@ -108,9 +110,9 @@ def tasks(
     examples, alignments
         Whether the network is to see them, and whether they are to be aligned.
     """
-    size = fewest_haplotypes(simulations) if alignments else 0
+    sizes = fewest_haplotypes(simulations) if alignments else ()
     shards = -(-records(simulations, limit) // SHARD)
-    return [Task(simulations, how, shard, key, size, examples) for shard in range(shards)]
+    return [Task(simulations, how, shard, key, sizes, examples) for shard in range(shards)]
 
 
 def records(simulations: SimulationSet, limit: int) -> int:
@@ -118,12 +120,13 @@ def records(simulations: SimulationSet, limit: int) -> int:
     return min(len(simulations), -(-limit // SHARD) * SHARD)
 
 
-def fewest_haplotypes(simulations: SimulationSet) -> int:
-    """Give the smallest number of haplotypes that a look at a simulation may have."""
+def fewest_haplotypes(simulations: SimulationSet) -> tuple[int, ...]:
+    """Give the smallest number of haplotypes of each population that a look at a simulation may have."""
     recipe = simulations.recipe
-    simulated = recipe.haplotypes.range[0]
-    seen = simulated if recipe.observation.haplotypes is None else recipe.observation.haplotypes.range[0]
-    return round(min(simulated, seen))
+    drawn, second = recipe.observation.haplotypes, [] if recipe.introgression is None else [recipe.introgression.second]
+    fewest = [round(min(prior.range[0], (drawn or prior).range[0])) for prior in (recipe.haplotypes, *second)]
+    paired = any(prior.range[1] > 0 for prior in recipe.observation.unphased)  # without phase a sample has two
+    return tuple(size - size % 2 * paired for size in fewest)
 
 
 def gather(tasks: list[Task], mapper: Mapper, progress: Progress | None) -> Seen:

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner import provenance
-from scanner.alignment import ANCESTRAL, DERIVED, Aligned, align, middle
+from scanner.alignment import ANCESTRAL, DERIVED, Aligned, align, middle, together
 from scanner.errors import InputError
-from scanner.haplotypes import Haplotypes, from_alleles
 from scanner.parts import PartStore
 from scanner.simulate import sets
 from scanner.simulate.coalescent import Simulation
@@ -170,13 +169,6 @@ def see(simulation: Simulation, recipe: Recipe, options: AlignmentOptions, rng: 
     if len(window.positions) < options.min_sites:
         return None
     return middle(window, options.shape.sites)
-
-
-def together(populations: Sequence[Haplotypes]) -> Haplotypes:
-    """Make one population of several, the haplotypes of the first before those of the second."""
-    if len(populations) == 1:
-        return populations[0]
-    return from_alleles("together", np.concatenate([each.alleles() for each in populations], axis=1), ploidy=1)
 
 
 def _see(look: AlignmentLook) -> Lines:

@@ -172,9 +172,10 @@ nor any history but those of the recipe.""",
 ![share of the truth inside intervals](reliability.svg)""",
 )
 _CLASSES = _Words(
-    """*False* is the share of
-the windows with nothing in them that are told to be of another class, *AUC* how often a window of another class looks
-less like nothing than a window with nothing in it""",
+    """*By chance* is the
+calibration error that probabilities which hold would show on so few windows, *false* the share of the windows with
+nothing in them that are told to be of another class, *AUC* how often a window of another class looks less like nothing
+than a window with nothing in it""",
     """A window is seen in a context {context} times as long.
 The simulations know no history but those of the recipe.""",
     """![what is told of the windows of every class](accuracy.svg)
