@@ -86,7 +86,9 @@ class TestRecipe:
 
 
 def test_simulations_are_those_of_the_models_that_are_compared() -> None:
-    for name, other in (("alignment-rho", "recombination-t2"), ("alignment-demography", "demography-t5")):
+    compared = {"rho": "recombination-t2", "demography": "demography-t5", "introgression": "introgression-t6"}
+    for end, other in {**compared, "sweeps": "sweep-t7"}.items():
+        name = f"alignment-{end}"
         ours, theirs = (read_recipe(find_recipe(Path(each))) for each in (name, other))
         assert sets.digest(ours) == sets.digest(theirs)
         assert ours.observation == theirs.observation

@@ -163,9 +163,8 @@ def model_folder(work: Work, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model that was trained."""
     made = assemble(work)
     drawn = card.figures(made.spec, histories(work), made.held_out)
-    text = card.write_card(
-        made.spec, work.simulations.recipe, {"simulations": 1000, "seed": 8, "trained_on": 500}, "a table\n"
-    )
+    measured = {"simulations": 1000, "seed": 8, "trained_on": 500}
+    text = card.write_card(made.spec, work.simulations.recipe, histories(work), measured, "a table\n")
     folder = tmp_path_factory.mktemp("models") / "tiny"
     made.save(folder, {"recipe.toml": RECIPE, "metrics.json": "{}\n", "README.md": text, **drawn})
     return folder
@@ -195,9 +194,18 @@ def test_the_interval_holds_what_it_promises() -> None:
     assert card.coverage(found, np.array([0.5]), scale)[0].tolist() == pytest.approx([0.5] * 2, abs=0.02)
 
 
-def test_the_card_says_what_the_model_is(model_folder: Path) -> None:
+def test_the_card_says_what_the_model_is(work: Work, model_folder: Path) -> None:
     text = (model_folder / "README.md").read_text()
-    for part in ("# tiny", "`recombination_rate`", "| haplotypes | 16 - 24 |", "1,000 fresh simulations", "a table"):
+    errors = [f"{min(row.error for row in passes):.4g}" for passes in histories(work)]
+    alone = f"have a validation RMSE of {errors[0]}, {errors[1]} (seeds 1, 2)"
+    for part in (
+        "# tiny",
+        "`recombination_rate`",
+        "| haplotypes | 16 - 24 |",
+        "1,000 fresh simulations",
+        "a table",
+        alone,
+    ):
         assert part in text
     for name in card.FIGURES:
         assert f"]({name})" in text

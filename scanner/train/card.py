@@ -96,13 +96,17 @@ def coverage(predicted: Predicted, shares: Float, intervals: Float) -> Float:
     return np.asarray((away[:, None] <= widths[:, None]).mean(axis=0))
 
 
-def write_card(spec: Spec, recipe: Recipe, metrics: Mapping[str, Any], table: str) -> str:
+def write_card(
+    spec: Spec, recipe: Recipe, histories: Sequence[Sequence[Epoch]], metrics: Mapping[str, Any], table: str
+) -> str:
     """Write the card.
 
     Parameters
     ----------
     spec, recipe
         The model's contract and its recipe.
+    histories
+        What every pass of every network gave.
     metrics, table
         What it was measured to do on fresh simulations, as numbers and as text.
     """
@@ -117,6 +121,7 @@ def write_card(spec: Spec, recipe: Recipe, metrics: Mapping[str, Any], table: st
 - **Reads** {spec.reads}; channels `{spec.encoding}` of the sites whose rarer allele is seen at least
   {spec.min_count}x.
 - **Was trained** on {recipe.simulations:,} simulations (seed {recipe.seed}, [recipe.toml](recipe.toml)) by {made}.
+- {_alone(spec, histories)}
 
 ## Where it may be used
 
@@ -141,6 +146,13 @@ were trained on {metrics["trained_on"]:,} of the simulations that the network wa
 ![validation error by pass](learning.svg)
 {words.figures}
 """
+
+
+def _alone(spec: Spec, histories: Sequence[Sequence[Epoch]]) -> str:
+    """Say how close every network comes by itself; of its passes the best is kept."""
+    errors = ", ".join(f"{min(row.error for row in passes):.4g}" for passes in histories)
+    kind = "cross-entropy" if spec.classes else "RMSE"
+    return f"**Alone** its networks have a validation {kind} of {errors} (seeds {', '.join(map(str, spec.seeds))})."
 
 
 def _predicted(spec: Spec) -> str:

@@ -55,12 +55,12 @@ def publish_model(
     made.save(draft, {"recipe.toml": recipe, "metrics.json": "{}\n", "README.md": ""})
     request = Request(draft, training=work.simulations.folder, **(options or {}))
     found = evaluate_model(request, work.folder / "evaluation", workers, progress)
-    text = table(found.metrics)
+    text, passes = table(found.metrics), histories(work)
     texts = {
         "recipe.toml": recipe,
         "metrics.json": json.dumps(found.metrics, indent=1, allow_nan=False) + "\n",
-        "README.md": write_card(made.spec, work.simulations.recipe, found.metrics, text),
-        **_figures(made.spec, histories(work), found),
+        "README.md": write_card(made.spec, work.simulations.recipe, passes, found.metrics, text),
+        **_figures(made.spec, passes, found),
     }
     made.save(out, texts)
     return text
