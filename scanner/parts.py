@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from scanner.errors import OutputError
 from scanner.files import draft_mark
-from scanner.provenance import checksum
+from scanner.provenance import checksum, digest
 
 Arrays = Mapping[str, NDArray[Any]]
+_SUM = "note"
+"""Field of a note that sums up the others."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,9 @@ class PartStore:
             np.savez(draft, **arrays)  # type: ignore[arg-type]
             summed = checksum(draft)
             draft.replace(path)
-            record = json.dumps({**facts, "digest": self.digest, "sha256": summed}, sort_keys=True)
+            record = {**facts, "digest": self.digest, "sha256": summed}
             note = draft.with_suffix(".json")
-            note.write_text(record + "\n")
+            note.write_text(json.dumps({**record, _SUM: digest(record)}, sort_keys=True) + "\n")
             note.replace(path.with_suffix(".json"))
         except OSError as error:
             draft.unlink(missing_ok=True)
@@ -64,9 +66,10 @@ class PartStore:
         try:
             record: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
             whole = record.get("digest") == self.digest and record.get("sha256") == checksum(path)
+            summed = record.pop(_SUM, None)  # sets of simulations are older than this sum
         except (OSError, ValueError, AttributeError, RecursionError):  # AttributeError: JSON, but no object
             return None
-        return record if whole else None
+        return record if whole and summed in (None, digest(record)) else None
 
     def noted(self, name: str) -> bool:
         """Tell whether a part was committed, without reading it."""

@@ -67,6 +67,25 @@ def test_a_harmed_part_is_not_believed(store: PartStore, harm: str) -> None:
         store.load("p")
 
 
+def test_a_note_with_any_bit_changed_is_not_believed(store: PartStore) -> None:
+    """Where a bit of the sum's own name changes there is none, as in older notes, and all the rest is as it was."""
+    note, facts = store.folder / "p.json", store.facts("p")
+    assert facts is not None
+    whole, sums = note.read_bytes(), b'"note"'
+    assert whole.count(sums) == 1
+    begin = whole.index(sums)
+    for bit in range(8 * len(whole.rstrip())):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        note.write_bytes(changed)
+        found = store.facts("p")
+        if found is not None:
+            assert begin < bit // 8 < begin + len(sums)
+            assert facts.items() <= found.items()
+    note.write_text(json.dumps(facts))
+    assert store.facts("p") == facts, "a note from before there were sums"
+
+
 def test_a_part_of_another_scan_is_not_believed(store: PartStore) -> None:
     assert PartStore(store.folder, "other").facts("p") is None
 
@@ -78,6 +97,7 @@ def test_a_part_that_is_no_archive_is_said_so(store: PartStore) -> None:
     (store.folder / "p.npz").write_bytes(b"no archive")
     note = json.loads((store.folder / "p.json").read_text())
     note["sha256"] = hashlib.sha256(b"no archive").hexdigest()
+    del note["note"]
     (store.folder / "p.json").write_text(json.dumps(note))
     with pytest.raises(OutputError, match=r"p\.npz cannot be read"):
         store.load("p")
