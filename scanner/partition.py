@@ -21,7 +21,7 @@ PART_RECORDS = (10_000, 50_000)
 PART_BYTES = 96_000_000
 """Most memory that the haplotypes of a part aim at."""
 CORE_WINDOWS = (8, 20)
-"""Lengths of overlapping windows that a part's core has at least: always, and where memory allows.
+"""Lengths of overlapping windows that a part's core has at least: always, and while it has fewer than the most records.
 
 Records where two parts meet are read by both: of 20 windows a twentieth.
 """
@@ -89,7 +89,7 @@ def cut(
     is read, none where not.
     """
     density = {region.contig: _cumulative(entries[region.contig], lengths[region.contig]) for region in regions}
-    target, most = part_records(sum(float(before[-1]) for _, before in density.values()), haplotypes), _held(haplotypes)
+    target, most = part_records(sum(float(before[-1]) for _, before in density.values()), haplotypes), _most(haplotypes)
     parts: list[Part] = []
     for segment, (region, windows) in enumerate(zip(regions, laid, strict=True)):
         grid = windows if len(windows) or not read_core else sliding(region, CELL, CELL)
@@ -121,20 +121,19 @@ def part_records(total: float, haplotypes: int) -> int:
     >>> part_records(1e6, 200), part_records(1e8, 200), part_records(1e6, 100_000)
     (15625, 50000, 2558)
     """
-    low, high = PART_RECORDS
-    return int(max(1, min(max(low, min(high, total / 64)), _held(haplotypes))))
+    return int(max(1, min(max(PART_RECORDS[0], total / 64), _most(haplotypes))))
 
 
-def _held(haplotypes: int) -> int:
-    """Count the records whose haplotypes take the memory of a part."""
-    return PART_BYTES // (3 * haplotypes // 8 + 24)
+def _most(haplotypes: int) -> int:
+    """Give the most records that a part aims at, by `PART_RECORDS` and by the memory that their haplotypes take."""
+    return min(PART_RECORDS[1], PART_BYTES // (3 * haplotypes // 8 + 24))
 
 
 def _runs(windows: Windows, before: Float, target: int, most: int) -> list[tuple[int, int]]:
     """Group consecutive windows.
 
-    A run goes on until it has ``target`` records and, where windows overlap, is `CORE_WINDOWS` long: the longer one if
-    that takes at most ``most`` records.
+    A run goes on until it has ``target`` records and, where windows overlap, is `CORE_WINDOWS` long: the longer one
+    only while it has fewer than ``most`` records.
     """
     if len(windows) == 0:
         return []

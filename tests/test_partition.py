@@ -174,16 +174,19 @@ def test_without_counts_the_bytes_speak():
 def test_a_part_is_much_longer_than_its_overlapping_windows():
     """So that what two neighbours both read stays small."""
     length, window = 1000 * CELL, 40 * CELL
-    region, entry = Region("1", 0, length), contig_index([1] * 1000, 1_000_000)  # 40,000 records a window
+    region = Region("1", 0, length)
 
-    def cores(step, haplotypes):
+    def cores(records, haplotypes, step=window // 4):
+        """Give the cores of parts of 25 windows, in windows."""
+        entry = contig_index([1] * 1000, records)
         parts = cut([region], [sliding(region, window, step)], {"1": entry}, {"1": length}, haplotypes)
         return {(part.core[1] - part.core[0]) / window for part in parts[:-1]}
 
-    assert cores(window // 4, 100) == {20}
-    assert cores(window // 4, 395) == {14}, "memory holds 558,139 records"
-    assert cores(window // 4, 10_000) == {8}, "even where memory holds fewer"
-    assert cores(window, 100) == {1}
+    assert cores(60_000, 100) == {20}, "48,000 records"
+    assert cores(87_500, 100) == {14.5}, "50,000 are 14.3 windows"
+    assert cores(40_000, 10_000) == {16}, "memory holds 25,437 records"
+    assert cores(1_000_000, 100) == {8}, "of 40,000 records each"
+    assert cores(1_000_000, 100, window) == {1}
 
 
 def test_many_haplotypes_make_small_parts():
