@@ -123,12 +123,9 @@ def _overall(metrics: dict[str, Any], columns: Mapping[str, str]) -> list[str]:
     """Set every measure, title to key, of every estimate."""
     overall = metrics["overall"]
     left, widths = max(map(len, overall)) + 2, [max(12, len(title) + 2) for title in columns]
-    cells = [
-        ("", columns),
-        *((name, [_text(row.get(key)) for key in columns.values()]) for name, row in overall.items()),
-    ]
-    lines = [name.ljust(left) + "".join(map(str.rjust, texts, widths)) for name, texts in cells]
-    return ["", *lines]
+    rows = {name: [_text(row.get(key)) for key in columns.values()] for name, row in overall.items()}
+    lines = {"": list(columns), **rows}
+    return ["", *(name.ljust(left) + "".join(map(str.rjust, cells, widths)) for name, cells in lines.items())]
 
 
 def _strata(metrics: dict[str, Any], measure: tuple[str, str], own: Mapping[str, str]) -> list[str]:
