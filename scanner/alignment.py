@@ -81,6 +81,8 @@ def together(populations: Sequence[Haplotypes], sizes: Sequence[int] | None = No
     >>> together([one, other], [1, 2]).alleles().tolist()
     [[0, 1, 1]]
     """
+    if len(populations) == 1 and sizes is None:
+        return populations[0]
     taken = [each.size for each in populations] if sizes is None else sizes
     alleles = [each.alleles()[:, :size] for each, size in zip(populations, taken, strict=True)]
     return from_alleles("together", np.concatenate(alleles, axis=1), ploidy=1)

@@ -57,8 +57,10 @@ def windows_of(sight: Sight, sizes: Sequence[int]) -> list[Aligned]:
 
     Haplotypes of one population are sorted; those of two stand as they come, the first population before the second.
     """
-    population = together(sight.seen.populations, sizes)
-    return align(sight.seen.positions, population, sight.start, sight.end, ordered=len(sizes) == 1)
+    seen, windows = sight.seen, (sight.start, sight.end)
+    if len(sizes) == 1:
+        return align(seen.positions, seen.haplotypes, *windows, sizes[0])
+    return align(seen.positions, together(seen.populations, sizes), *windows, ordered=False)
 
 
 def fit(
